@@ -1,0 +1,270 @@
+"""What a collector sees of AWS: reads that are shared between collectors, and the account of how they went.
+
+A read is asked once however many want it, and its answer is shared while it is young enough. When a read fails, its
+last good answer stands in until it is too old; the failure is counted all the same. So one refused action, one
+throttled service or one broken resource costs its own facts and nothing else, and nothing old is ever served as new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Awaitable, Hashable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from botocore import exceptions, xform_name
+from botocore.parsers import ResponseParserError
+
+from .clients import Account
+from .clock import Clock
+from .errors import CALL_ERRORS, Failure, ReadFailed, iam_action, reason_of
+from .metric_data import Metric, MetricData, MetricsRefused
+
+# What to ask for where AWS's default page is small, or where an unpaginated call is throttled harder (EC2). 200 because
+# a page is parsed in one go and a scrape waits for it: 1,000 instances take more than half a second.
+_PAGE_SIZES = {
+    "DescribeAutoScalingGroups": 100,
+    "DescribeImages": 200,
+    "DescribeInstanceInformation": 50,
+    "DescribeInstancePatchStates": 100,
+    "DescribeInstances": 200,
+    "DescribeLaunchTemplateVersions": 200,
+    "DescribeSnapshots": {"ec2": 200},
+    "DescribeVolumes": 200,
+    "GetResources": 100,
+    "ListAccountSettings": 10,
+    "ListBackupJobs": 200,
+    "ListContainerInstances": 100,
+    "ListRecoveryPointsByBackupVault": 200,
+    "ListRestoreJobs": 200,
+    "ListServices": 100,
+}
+
+
+class Age(NamedTuple):
+    """When something was read, and from when on it is too old to be served; Unix seconds."""
+
+    read_at: float
+    expires_at: float
+
+
+class Answer(dict[Any, Any]):
+    """The parts of a fetch by key; a part that could not be read is absent. ``ages`` has the age of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ages: dict[Any, Age] = {}
+
+    def at(self, moment: float) -> Answer:
+        """The parts that are not too old at a moment."""
+        young = Answer()
+        young.ages = {key: age for key, age in self.ages.items() if age.expires_at > moment}
+        young.update({key: self[key] for key in young.ages})
+        return young
+
+    def oldest(self) -> Age | None:
+        """The earliest read and the earliest expiry among the parts; None for an empty answer."""
+        ages = self.ages.values()
+        return Age(min(age.read_at for age in ages), min(age.expires_at for age in ages)) if ages else None
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is known of one read: its last good answer, and the request that is under way."""
+
+    answer: dict[str, Any] | None = None
+    read_at: float = 0.0
+    unchanged_since: Hashable = None
+    flight: asyncio.Task[dict[str, Any]] | None = None
+    used_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Reads:
+    """The shared reads of one account and region."""
+
+    account: Account
+    clock: Clock
+    metric_data: MetricData
+    entries: dict[tuple[str, str, str], _Entry] = field(default_factory=dict)
+
+    def forget(self, older_than: float) -> None:
+        """Drop answers that nobody has asked for since a moment: of resources and task definitions that are gone."""
+        idle = [key for key, entry in self.entries.items() if entry.used_at < older_than and entry.flight is None]
+        for key in idle:
+            del self.entries[key]
+
+    async def call(
+        self, service: str, operation: str, parameters: Mapping[str, Any], pages: int | None
+    ) -> dict[str, Any]:
+        """Ask AWS; all pages merged under the paginator's result keys. Raises what the client raises."""
+        client = self.account.client(service)
+        method = xform_name(operation)
+        async with self.account.slot(service):
+            if not client.can_paginate(method):
+                answer: dict[str, Any] = await getattr(client, method)(**parameters)
+                answer.pop("ResponseMetadata", None)
+                return answer
+            size = _PAGE_SIZES.get(operation)
+            size = size.get(service) if isinstance(size, dict) else size
+            paginator = client.get_paginator(method)
+            iterator = paginator.paginate(**parameters, PaginationConfig={"PageSize": size} if size else {})
+            if pages is not None:
+                async for page in iterator:
+                    page.pop("ResponseMetadata", None)
+                    return dict(page)
+            merged: dict[str, Any] = await iterator.build_full_result()
+        key = iterator.result_keys[0].expression
+        if service != "s3" and key not in merged:  # S3 leaves empty lists out; every other service sends them
+            msg = f"{operation}: the answer has no {key}"
+            raise ResponseParserError(msg)
+        return merged
+
+
+# The ages of what the present part of a gathering has read so far.
+_ages: ContextVar[list[Age]] = ContextVar("ages")
+
+
+class Aws:
+    """One attempt of one collector in one account and region."""
+
+    def __init__(self, reads: Reads, *, interval: float, max_age: float) -> None:
+        self.account_id = reads.account.account_id
+        self.region = reads.account.region
+        self.now = reads.clock.time()
+        self.interval = interval
+        self.max_age = max_age
+        self.failures: list[Failure] = []
+        self._reads = reads
+
+    async def read(
+        self,
+        service: str,
+        operation: str,
+        *,
+        max_age: float | None = None,
+        unchanged_since: Hashable = None,
+        absent: tuple[str, ...] = (),
+        pages: int | None = None,
+        **parameters: Any,
+    ) -> dict[str, Any]:
+        """Return the whole answer of a read operation, in AWS's member names. Do not change it: it is shared.
+
+        ``max_age``: seconds; a younger answer of anybody is reused (default: half the collector's interval).
+        ``unchanged_since``: an answer is reused for as long as this stays equal. ``absent``: error codes that mean that
+        nothing is configured; the answer is then empty. ``pages=1``: the first page is enough.
+
+        Raises ReadFailed where AWS does not answer and the last answer is older than the collector's ``max_age``.
+        """
+        wanted = self.interval / 2 if max_age is None else max_age
+        key = (service, operation, json.dumps([parameters, pages], sort_keys=True, default=str))
+        entry = self._reads.entries.setdefault(key, _Entry())
+        entry.used_at = now = self._reads.clock.time()
+        same = unchanged_since is not None and entry.unchanged_since == unchanged_since
+        if entry.answer is None or not (same or now - entry.read_at < wanted):
+            try:
+                await self._join(entry, service, operation, parameters, absent, pages)
+                entry.unchanged_since = unchanged_since
+            except CALL_ERRORS as error:
+                failure = self.note(error, service, operation)
+                if entry.answer is None or self.lifetime(wanted) <= self._reads.clock.time() - entry.read_at:
+                    raise ReadFailed(failure) from error
+        assert entry.answer is not None
+        # What cannot have changed was as good as read now.
+        self.used(now if same or wanted == math.inf else entry.read_at, wanted)
+        return entry.answer
+
+    def lifetime(self, wanted: float) -> float:
+        """For how long an answer may be served when it should be ``wanted`` seconds old at most."""
+        return max(self.max_age, 3 * wanted) if wanted < math.inf else self.max_age
+
+    def used(self, read_at: float, wanted: float) -> None:
+        """Let the part that is being gathered be no younger than something that it is made of."""
+        if (ages := _ages.get(None)) is not None:
+            ages.append(Age(read_at, read_at + self.lifetime(wanted)))
+
+    async def _join(
+        self,
+        entry: _Entry,
+        service: str,
+        operation: str,
+        parameters: Mapping[str, Any],
+        absent: tuple[str, ...],
+        pages: int | None,
+    ) -> None:
+        """Wait for the request that is under way, or start it. It outlives an attempt that gives up waiting."""
+        if entry.flight is None:
+
+            async def fly() -> dict[str, Any]:
+                try:
+                    began = self._reads.clock.time()
+                    try:
+                        entry.answer = await self._reads.call(service, operation, parameters, pages)
+                    except exceptions.ClientError as error:
+                        if error.response.get("Error", {}).get("Code") not in absent:
+                            raise
+                        entry.answer = {}
+                    entry.read_at = began
+                    return entry.answer
+                finally:
+                    entry.flight = None
+
+            entry.flight = asyncio.create_task(fly())
+            entry.flight.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(entry.flight)
+
+    def note(self, error: BaseException, service: str, operation: str) -> Failure:
+        """Put a failure on the attempt's account."""
+        reason, code = reason_of(error)
+        action = iam_action(service, operation) if reason == "access_denied" else None
+        failure = Failure(f"{service}.{operation}", reason, code, str(error)[:300], action)
+        self.failures.append(failure)
+        return failure
+
+    async def gather(self, parts: Mapping[Any, Awaitable[Any]]) -> Answer:
+        """Await parts side by side; one that cannot be read, or whose answer is malformed, is left out."""
+        answer = Answer()
+        outer = _ages.get([])
+
+        async def settle(key: Any, part: Awaitable[Any]) -> None:
+            ages: list[Age] = []
+            _ages.set(ages)  # of this task and of those that it starts
+            try:
+                answer[key] = await part
+            except ReadFailed:
+                return
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                self.failures.append(Failure(str(key), "invalid_response", type(error).__name__, str(error)[:300]))
+                return
+            ages = ages or [Age(self.now, self.now + self.max_age)]
+            answer.ages[key] = Age(min(age.read_at for age in ages), min(age.expires_at for age in ages))
+            outer.append(answer.ages[key])
+
+        async with asyncio.TaskGroup() as group:
+            for key, part in parts.items():
+                group.create_task(settle(key, part))
+        return answer
+
+    async def metrics(self, wanted: Iterable[Metric]) -> dict[Metric, float]:
+        """CloudWatch's newest value of each metric, in the metric's unit; one that has no recent datum is absent.
+
+        Raises ReadFailed where CloudWatch cannot be asked.
+        """
+        metrics = list(wanted)
+        fresh = self.interval / 2
+        store = self._reads.metric_data
+        failed: ReadFailed | None = None
+        try:
+            await store.refresh(metrics, fresh)
+        except (*CALL_ERRORS, MetricsRefused) as error:
+            failed = ReadFailed(self.note(error, "cloudwatch", "GetMetricData"))
+        moment = self._reads.clock.time() - self.lifetime(fresh)
+        known = {metric: store.data[metric] for metric in metrics if store.data[metric].read_at > moment}
+        if failed and not known:
+            raise failed
+        for datum in known.values():
+            self.used(datum.read_at, fresh)
+        return {metric: datum.value for metric, datum in known.items() if datum.value is not None}

@@ -1,0 +1,254 @@
+"""The command line: the one place that knows every part."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from aiohttp import web
+from botocore.exceptions import BotoCoreError
+
+from . import __version__, engine, iam, logs, own_metrics, poll, reference
+from .clients import Clients
+from .clock import SystemClock
+from .collectors import COLLECTORS
+from .config import Config, ConfigError, load
+from .engine import Engine
+from .publication import Publication
+from .server import application
+
+log = logging.getLogger("exporter")
+
+OWN_FAMILIES = own_metrics.FAMILIES + poll.FAMILIES
+# prometheus_client's own series come beside these.
+FAMILIES = tuple(
+    {
+        family.name: family
+        for family in (
+            *OWN_FAMILIES,
+            *(family for collector in COLLECTORS for family in collector.families),
+        )
+    }.values()
+)
+# ECS sends SIGKILL 30 seconds after SIGTERM; running scrapes are given a third of that.
+SHUTDOWN_SECONDS = 8.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit code: 0 fine, 1 failed at work, 2 bad input."""
+    options = parser().parse_args(_with_command(sys.argv[1:] if arguments is None else list(arguments)))
+    run: Any = options.run
+    try:
+        code: int = run(options)
+    except ConfigError as error:
+        for message in error.errors:
+            print(message, file=sys.stderr)
+        return 2
+    return code
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    """``serve`` is what is meant where no command is named."""
+    if arguments and (not arguments[0].startswith("-") or arguments[0] in ("-h", "--help", "--version")):
+        return arguments
+    return ["serve", *arguments]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags, in Prometheus' style. Those that stand for a configuration key have its dotted name as ``dest``."""
+    top = argparse.ArgumentParser("tts-aws-exporter", description=__doc_summary__)
+    top.add_argument("--version", action="version", version=f"tts-aws-exporter {__version__}")
+    commands = top.add_subparsers(title="commands", required=True)
+
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--config.file", dest="config_file", type=Path, metavar="FILE", help="configuration, in YAML")
+    common.add_argument("--log.level", dest="log.level", metavar="debug|info|warn|error")
+    common.add_argument("--log.format", dest="log.format", metavar="logfmt|json")
+    for collector in COLLECTORS:
+        dest = f"collectors.{collector.name}.enabled"
+        flags = common.add_mutually_exclusive_group()
+        flags.add_argument(f"--collector.{collector.name}", dest=dest, action="store_true", help=argparse.SUPPRESS)
+        flags.add_argument(
+            f"--no-collector.{collector.name}", dest=dest, action="store_false", help=f"without {collector.name}"
+        )
+
+    serve = commands.add_parser("serve", parents=[common], help="serve metrics (the default)")
+    serve.add_argument(
+        "--web.listen-address",
+        dest="web.listen_address",
+        metavar="HOST:PORT",
+        default=argparse.SUPPRESS,
+        help="default: :9784",
+    )
+    serve.add_argument(
+        "--web.telemetry-path", dest="web.telemetry_path", metavar="PATH", default=argparse.SUPPRESS, help="/metrics"
+    )
+    serve.add_argument(
+        "--web.enable-lifecycle",
+        dest="web.enable_lifecycle",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="serve POST /-/reload",
+    )
+    serve.add_argument(
+        "--shard", metavar="I/N", default=argparse.SUPPRESS, help="watch the I-th of N parts, counted from 0"
+    )
+    serve.add_argument("--once", action="store_true", help="print one exposition and exit, with 1 if a read failed")
+    serve.set_defaults(run=_serve)
+
+    check = commands.add_parser("check-config", parents=[common], help="report everything wrong with a configuration")
+    check.set_defaults(run=_check_config)
+    policy = commands.add_parser("iam-policy", parents=[common], help="print the IAM policy that the collectors need")
+    policy.set_defaults(run=_iam_policy)
+    metrics = commands.add_parser("metrics", help="print the reference of all metrics, in Markdown")
+    metrics.set_defaults(run=_metrics)
+
+    demo = commands.add_parser("demo", help="serve the example deployments from a stand-in AWS; no account needed")
+    demo.add_argument("--inventory", type=Path, metavar="FILE", help="other deployments, in the form of the example")
+    demo.add_argument("--web.listen-address", dest="listen", default="127.0.0.1:9784", metavar="HOST:PORT")
+    demo.add_argument("--log.level", dest="log.level", default="warn", metavar="debug|info|warn|error")
+    demo.set_defaults(run=_demo)
+    return top
+
+
+__doc_summary__ = "Prometheus exporter for The Things Stack on AWS ECS."
+
+
+def configuration(options: argparse.Namespace) -> Config:
+    """The configuration of flags, environment and file. Raises ConfigError."""
+    given = vars(options)
+    overrides = {key: value for key, value in given.items() if "." in key or key == "shard"}
+    intervals = {collector.name: collector.interval for collector in COLLECTORS}
+    return load(given.get("config_file"), os.environ, overrides, collectors=intervals)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    config = configuration(options)
+    logs.set_up(config.log.level, config.log.format)
+    return uvloop.run(once(config) if options.once else serve(config, options))
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    config = configuration(options)
+    names = ", ".join(each.name for each in config.deployments) or "found in the present account and region"
+    print(f"configuration is valid; deployments: {names}")
+    return 0
+
+
+def _iam_policy(options: argparse.Namespace) -> int:
+    config = configuration(options)
+    enabled = [collector for collector in COLLECTORS if config.collectors[collector.name].enabled]
+    print(json.dumps(iam.policy(enabled), indent=2))
+    return 0
+
+
+def _metrics(_: argparse.Namespace) -> int:
+    print(reference.markdown(OWN_FAMILIES, COLLECTORS), end="")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo import run  # the stand-in is not loaded by those who serve
+
+    logs.set_up(vars(options)["log.level"], "logfmt")
+    return run.main(options.inventory, options.listen, vars(options)["log.level"])
+
+
+async def once(config: Config) -> int:
+    """Read everything once, print it, and return 1 if something could not be read."""
+    publication = Publication(FAMILIES)
+    async with _clients(config) as clients:
+        machine = Engine(COLLECTORS, clients, publication, SystemClock())
+        await start(machine, config)
+        turning = asyncio.create_task(machine.run())
+        await machine.until_ready()
+        turning.cancel()
+        await asyncio.gather(turning, return_exceptions=True)
+        machine.publish()
+        await publication.build()
+        sys.stdout.buffer.write(publication.page(openmetrics=False).plain)
+        return 0 if machine.all_well() else 1
+
+
+async def serve(config: Config, options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT; then answer what is being scraped, close everything, return 0."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    publication = Publication(FAMILIES)
+    async with _clients(config) as clients:
+        machine = Engine(COLLECTORS, clients, publication, SystemClock())
+
+        async def reload() -> tuple[str, ...]:
+            try:
+                again = configuration(options)
+            except ConfigError as error:
+                machine.reloaded(successfully=False)
+                for message in error.errors:
+                    log.error("configuration refused, the present one stays", extra={"error": message})
+                return error.errors
+            logs.set_up(again.log.level, again.log.format)
+            if (again.web, again.aws) != (config.web, config.aws):
+                log.warning("changes below web: and aws: take effect at the next start")
+            await machine.apply(again)
+            machine.reloaded(successfully=True)
+            log.info("configuration reloaded")
+            return ()
+
+        await start(machine, config)
+        turning = asyncio.create_task(machine.run())
+        app = application(
+            publication, machine, config.web.telemetry_path, reload if config.web.enable_lifecycle else None
+        )
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, config.web.host, config.web.port).start()
+        except OSError as error:
+            raise ConfigError(
+                (f"web.listen_address: cannot listen on {config.web.listen_address}: {error.strerror}",)
+            ) from error
+        log.info("listening", extra={"address": config.web.listen_address, "version": __version__})
+        tasks: set[asyncio.Task[Any]] = set()
+
+        def hangup() -> None:
+            task = loop.create_task(reload())
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, hangup)
+        await stop.wait()
+        log.info("stopping")
+        turning.cancel()
+        await asyncio.gather(turning, return_exceptions=True)
+        await runner.cleanup()
+    return 0
+
+
+def _clients(config: Config) -> Clients:
+    actions = {action for collector in COLLECTORS for action in collector.actions} | set(engine.ACTIONS)
+    return Clients(config.aws, iam.services(actions), SystemClock())
+
+
+async def start(machine: Engine, config: Config) -> None:
+    """Make the clients and start every loop. Raises ConfigError where the AWS client cannot be made at all."""
+    try:
+        if machine.default_region is None and not (
+            config.deployments and all(each.region for each in config.deployments)
+        ):
+            raise ConfigError(
+                ("no AWS region: set AWS_REGION, a region in the AWS profile, or `region` of each deployment",)
+            )
+        await machine.apply(config)
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigError((f"AWS client: {error}",)) from error

@@ -1,0 +1,236 @@
+"""Aurora: is every cluster up, spread over zones, on a supported engine, and what does AWS plan to do to it?
+
+Practice: BP-43 (a reader in another zone), BP-46 (no automatic minor upgrades), BP-47 (engine), BP-48 (encryption).
+Cost: 2 every five minutes, both shared with backups, 1 an hour, 1 a day, and one metric a reader.
+API: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBClusters.html
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..aws import Answer, Aws, Metric
+from ..collector import Collector
+from ..deployment import UNASSIGNED, Deployment
+from ..metrics import Family, Malformed, Sample, each
+
+CLUSTER_TYPE, INSTANCE_TYPE = "AWS::RDS::DBCluster", "AWS::RDS::DBInstance"
+CLUSTER = ("db_cluster",)
+INSTANCE = ("db_instance", "db_cluster")
+ACTION = ("resource", "action")
+
+INFO = Family(
+    "tts_aws_rds_cluster_info", "An Aurora cluster (RDS DBCluster).", (*CLUSTER, "engine", "engine_version", "stack")
+)
+AVAILABLE = Family(
+    "tts_aws_rds_cluster_available", "It is available, or being backed up (RDS DBCluster.Status).", CLUSTER, "flag"
+)
+MEMBERS = Family(
+    "tts_aws_rds_cluster_members", "Instances by role (RDS DBClusterMember.IsClusterWriter).", (*CLUSTER, "role")
+)
+ZONES = Family(
+    "tts_aws_rds_cluster_availability_zones",
+    "Zones that hold a member, none while one is being created (RDS DBInstance.AvailabilityZone).",
+    CLUSTER,
+)
+DELETION_PROTECTION = Family(
+    "tts_aws_rds_cluster_deletion_protection_enabled", "It is on (RDS DBCluster.DeletionProtection).", CLUSTER, "flag"
+)
+ENCRYPTED = Family(
+    "tts_aws_rds_cluster_storage_encrypted", "By any key (RDS DBCluster.StorageEncryptionType).", CLUSTER, "flag"
+)
+SUPPORT_END = Family(
+    "tts_aws_rds_engine_standard_support_end_timestamp_seconds",
+    "End of standard support of the cluster's major version (RDS SupportedEngineLifecycle.LifecycleSupportEndDate).",
+    CLUSTER,
+    "time",
+)
+INSTANCE_INFO = Family(
+    "tts_aws_rds_instance_info",
+    "An instance of an Aurora cluster (RDS DBInstance).",
+    (*INSTANCE, "instance_class", "engine_version", "availability_zone"),
+)
+INSTANCE_AVAILABLE = Family(
+    "tts_aws_rds_instance_available",
+    "It is available, or being backed up (RDS DBInstance.DBInstanceStatus).",
+    INSTANCE,
+    "flag",
+)
+AUTO_UPGRADE = Family(
+    "tts_aws_rds_auto_minor_version_upgrade_enabled",
+    "AWS upgrades to minor versions by itself (RDS DBInstance.AutoMinorVersionUpgrade).",
+    INSTANCE,
+    "flag",
+)
+PUBLIC = Family(
+    "tts_aws_rds_publicly_accessible", "It has a public address (RDS DBInstance.PubliclyAccessible).", INSTANCE, "flag"
+)
+CERTIFICATE = Family(
+    "tts_aws_rds_certificate_expiry_timestamp_seconds",
+    "End of the server's certificate (RDS DBInstance.CertificateDetails.ValidTill).",
+    INSTANCE,
+    "time",
+)
+LAG = Family("tts_aws_rds_replica_lag_seconds", "How far a reader is behind (CloudWatch AuroraReplicaLag).", INSTANCE)
+PENDING = Family(
+    "tts_aws_rds_pending_maintenance_actions",
+    "What AWS is going to do, no series where it plans nothing (RDS PendingMaintenanceAction.Action).",
+    ACTION,
+)
+AUTO_APPLIED = Family(
+    "tts_aws_rds_pending_maintenance_auto_applied_after_timestamp_seconds",
+    "When the next maintenance window applies it (RDS PendingMaintenanceAction.AutoAppliedAfterDate).",
+    ACTION,
+    "time",
+)
+FORCED = Family(
+    "tts_aws_rds_pending_maintenance_forced_apply_timestamp_seconds",
+    "When it is applied whatever the window (RDS PendingMaintenanceAction.ForcedApplyDate).",
+    ACTION,
+    "time",
+)
+
+ACTIONS = (
+    "rds:DescribeDBClusters",
+    "rds:DescribeDBInstances",
+    "rds:DescribePendingMaintenanceActions",
+    "rds:DescribeDBMajorEngineVersions",
+    "cloudwatch:GetMetricData",
+)
+
+HOUR, DAY = 3_600, 86_400
+SERVING = ("available", "backing-up")
+
+
+async def fetch(aws: Aws, deployment: Deployment) -> Answer:
+    """Return the clusters, instances and plans of the account and region, and the lag of the deployment's readers."""
+    return await aws.gather(
+        {
+            "clusters": aws.read("rds", "DescribeDBClusters"),
+            "instances": aws.read("rds", "DescribeDBInstances"),
+            "maintenance": aws.read("rds", "DescribePendingMaintenanceActions", max_age=HOUR),
+            "engines": aws.read("rds", "DescribeDBMajorEngineVersions", Engine="aurora-postgresql", max_age=DAY),
+            "lag": _lag(aws, deployment),
+        }
+    )
+
+
+async def _lag(aws: Aws, deployment: Deployment) -> dict[Metric, float]:
+    clusters = (await aws.read("rds", "DescribeDBClusters"))["DBClusters"]
+    owned = [cluster for cluster in clusters if _stack(cluster, deployment) is not None]
+    members = [member for cluster in owned for member in cluster.get("DBClusterMembers", ())]
+    return await aws.metrics(_lag_of(each["DBInstanceIdentifier"]) for each in members if not each["IsClusterWriter"])
+
+
+def _lag_of(instance: str) -> Metric:
+    return Metric("AWS/RDS", "AuroraReplicaLag", (("DBInstanceIdentifier", instance),))
+
+
+def _is_aurora(described: Mapping[str, Any]) -> bool:
+    """RDS lists the clusters and instances of Neptune and DocumentDB as well."""
+    return str(described.get("Engine", "")).startswith("aurora")
+
+
+def _stack(cluster: Mapping[str, Any], deployment: Deployment) -> str | None:
+    if not _is_aurora(cluster):
+        return None
+    return deployment.owner(CLUSTER_TYPE, cluster["DBClusterIdentifier"], cluster.get("TagList", ()))
+
+
+def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
+    """Map the deployment's clusters and instances, and what AWS plans for either."""
+    clusters = answer.get("clusters", {}).get("DBClusters", ())
+    instances = answer.get("instances", {}).get("DBInstances", ())
+    engines = answer.get("engines", {}).get("DBMajorEngineVersions", ())
+    zones = {instance.get("DBInstanceIdentifier"): instance.get("AvailabilityZone") for instance in instances}
+    lag = answer.get("lag", {})
+    owned: set[tuple[str, str]] = set()  # kind of resource in an ARN, identifier
+
+    def of_cluster(cluster: Mapping[str, Any]) -> Iterator[Sample]:
+        name, stack = cluster["DBClusterIdentifier"], _stack(cluster, deployment)
+        if stack is None:
+            return
+        owned.add(("cluster", name))
+        version = cluster["EngineVersion"]
+        yield INFO.sample(1, db_cluster=name, engine=cluster["Engine"], engine_version=version, stack=stack)
+        yield AVAILABLE.sample(cluster["Status"] in SERVING, db_cluster=name)
+        if "DBClusterMembers" in cluster:
+            roles = Counter("writer" if member["IsClusterWriter"] else "reader" for member in cluster["DBClusterMembers"])
+            for role in ("writer", "reader"):
+                yield MEMBERS.sample(roles[role], db_cluster=name, role=role)
+            # Not the cluster's own AvailabilityZones: that is where instances may be, always three.
+            held = {zones.get(member["DBInstanceIdentifier"]) for member in cluster["DBClusterMembers"]}
+            if None not in held:
+                yield ZONES.sample(len(held), db_cluster=name)
+        if (protected := cluster.get("DeletionProtection")) is not None:
+            yield DELETION_PROTECTION.sample(protected, db_cluster=name)
+        # StorageEncrypted is false for storage that is encrypted with a key of AWS (sse-rds), so only its true is proof.
+        if (type_ := cluster.get("StorageEncryptionType")) or cluster.get("StorageEncrypted"):
+            yield ENCRYPTED.sample(type_ != "none", db_cluster=name)
+        for engine in engines:
+            if engine["Engine"] == cluster["Engine"] and f"{version}.".startswith(f"{engine['MajorEngineVersion']}."):
+                for lifecycle in engine.get("SupportedEngineLifecycles", ()):
+                    if lifecycle["LifecycleSupportName"] == "open-source-rds-standard-support":
+                        yield SUPPORT_END.sample(lifecycle["LifecycleSupportEndDate"], db_cluster=name)
+
+    def of_instance(instance: Mapping[str, Any]) -> Iterator[Sample]:
+        if not _is_aurora(instance):
+            return
+        name, cluster = instance["DBInstanceIdentifier"], instance["DBClusterIdentifier"]
+        mine = ("cluster", cluster) in owned or deployment.owner(CLUSTER_TYPE, cluster) is not None
+        if not mine and deployment.owner(INSTANCE_TYPE, name, instance.get("TagList", ())) is None:
+            return
+        owned.add(("db", name))
+        labels = {"db_instance": name, "db_cluster": cluster}
+        yield INSTANCE_INFO.sample(
+            1,
+            **labels,
+            instance_class=instance["DBInstanceClass"],
+            engine_version=instance["EngineVersion"],
+            availability_zone=instance.get("AvailabilityZone", ""),  # it has none while it is created
+        )
+        yield INSTANCE_AVAILABLE.sample(instance["DBInstanceStatus"] in SERVING, **labels)
+        for family, value in (
+            (AUTO_UPGRADE, instance.get("AutoMinorVersionUpgrade")),
+            (PUBLIC, instance.get("PubliclyAccessible")),
+            (CERTIFICATE, instance.get("CertificateDetails", {}).get("ValidTill")),
+        ):
+            if value is not None:
+                yield family.sample(value, **labels)
+        if (milliseconds := lag.get(_lag_of(name))) is not None:
+            yield LAG.sample(milliseconds / 1000, **labels)
+
+    def of_plan(plan: Mapping[str, Any]) -> Iterator[Sample]:
+        *_, kind, name = plan["ResourceIdentifier"].split(":")
+        if (kind, name) not in owned:
+            return
+        details = plan["PendingMaintenanceActionDetails"]
+        for action, count in Counter(detail["Action"] for detail in details).items():
+            yield PENDING.sample(count, resource=name, action=action)
+            for family, date in ((AUTO_APPLIED, "AutoAppliedAfterDate"), (FORCED, "ForcedApplyDate")):
+                if dates := [detail[date] for detail in details if detail["Action"] == action and date in detail]:
+                    yield family.sample(min(dates), resource=name, action=action)
+
+    yield from each(clusters, of_cluster)
+    yield from each(instances, of_instance)
+    yield from each(answer.get("maintenance", {}).get("PendingMaintenanceActions", ()), of_plan)
+    if "clusters" in answer:
+        listed = [(each.get("DBClusterIdentifier", ""), each.get("TagList", ())) for each in clusters if _is_aurora(each)]
+        yield UNASSIGNED.sample(deployment.unassigned(CLUSTER_TYPE, listed), resource_type=CLUSTER_TYPE)
+
+
+COLLECTOR = Collector(
+    name="aurora",
+    interval=300,
+    actions=ACTIONS,
+    # fmt: off
+    families=(
+        INFO, AVAILABLE, MEMBERS, ZONES, DELETION_PROTECTION, ENCRYPTED, INSTANCE_INFO, INSTANCE_AVAILABLE, AUTO_UPGRADE,
+        PUBLIC, CERTIFICATE, LAG, SUPPORT_END, PENDING, AUTO_APPLIED, FORCED, UNASSIGNED,
+    ),
+    # fmt: on
+    fetch=fetch,
+    samples=samples,
+)

@@ -1,0 +1,223 @@
+"""Patches: which hosts lack security fixes, run an old image, or an operating system that gets no fixes any more?
+
+Practice: BP-17, BP-18 and BP-24 (operating system), BP-19 (launch templates), BP-66 (patches), BP-67 (bastion).
+Cost: 4, and 1 for each 50 hosts; 1 billed metric for each burstable host.
+API: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeInstancePatchStates.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ..aws import Answer, Aws, Metric
+from ..collector import Collector
+from ..deployment import UNASSIGNED, Deployment, as_dict
+from ..hosts import INSTANCE, Host, hosts, is_outdated, tagged_instances, version_numbers
+from ..metrics import Family, Malformed, Sample, each
+
+HOST = ("instance_id",)
+
+INFO = Family(
+    "tts_aws_ec2_instance_info",
+    "A host; role (bastion, ecs, timescaledb, other) by its stack's template (EC2 Instance).",
+    (*HOST, "name", "role", "instance_type", "image_id", "availability_zone", "stack"),
+)
+MISSING = Family(
+    "tts_aws_ec2_patches_missing",
+    "Patches missing, failed, rejected or waiting for a reboot; none if never scanned "
+    "(SSM InstancePatchState.CriticalNonCompliantCount, SecurityNonCompliantCount, OtherNonCompliantCount).",
+    (*HOST, "patch_severity"),
+)
+APPLICABLE = Family(
+    "tts_aws_ec2_patches_applicable_missing",
+    "Approved patches that are not installed (SSM InstancePatchState.MissingCount).",
+    HOST,
+)
+FAILED = Family(
+    "tts_aws_ec2_patches_failed", "Patches that failed to install (SSM InstancePatchState.FailedCount).", HOST
+)
+REBOOT = Family(
+    "tts_aws_ec2_patches_pending_reboot",
+    "Installed patches that wait for a reboot (SSM InstancePatchState.InstalledPendingRebootCount).",
+    HOST,
+)
+SCANNED = Family(
+    "tts_aws_ec2_patch_scan_timestamp_seconds",
+    "When the newest scan or installation, which scans as well, ended (SSM InstancePatchState.OperationEndTime).",
+    HOST,
+    "time",
+)
+LAUNCHED = Family(
+    "tts_aws_ec2_instance_launched_timestamp_seconds", "Last launch (EC2 Instance.LaunchTime).", HOST, "time"
+)
+IMAGE_CREATED = Family(
+    "tts_aws_ec2_image_created_timestamp_seconds",
+    "When the host's image was made; none if it was deregistered (EC2 Image.CreationDate).",
+    HOST,
+    "time",
+)
+SUPPORT_END = Family(
+    "tts_aws_ec2_os_support_end_timestamp_seconds",
+    "When fixes for the host's operating system end; none if it is unknown (EC2 Image.Name).",
+    HOST,
+    "time",
+)
+CREDITS = Family(
+    "tts_aws_ec2_cpu_credit_balance", "CPU credits of a burstable host (CloudWatch AWS/EC2 CPUCreditBalance).", HOST
+)
+OUTDATED = Family(
+    "tts_aws_ec2_launch_template_outdated",
+    "The host was started from an older launch template or configuration than its group has now "
+    "(Auto Scaling AutoScalingGroup.LaunchTemplate, MixedInstancesPolicy, LaunchConfigurationName).",
+    HOST,
+    "flag",
+)
+
+ACTIONS = (
+    "ec2:DescribeInstances",
+    "autoscaling:DescribeAutoScalingGroups",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:DescribeImages",
+    "ssm:DescribeInstancePatchStates",
+    "cloudwatch:GetMetricData",
+)
+
+STATES_A_CALL = 50
+# AvailableSecurityUpdateCount would be of Windows only.
+SEVERITIES = {
+    "critical": "CriticalNonCompliantCount",
+    "security": "SecurityNonCompliantCount",
+    "other": "OtherNonCompliantCount",
+}
+BURSTABLE = ("t2", "t3", "t3a", "t4g")
+# How Amazon names its images -> end of support. Source: Amazon Linux 2 FAQs; Amazon Linux 2023 User Guide, Release cadence.
+SUPPORT = {
+    "amzn2-ami-": datetime(2026, 6, 30, tzinfo=UTC),
+    "al2023-ami-": datetime(2029, 6, 30, tzinfo=UTC),
+}
+
+
+async def fetch(aws: Aws, deployment: Deployment) -> Answer:
+    return await aws.gather(
+        {
+            **listings(aws),
+            "versions": aws.read("ec2", "DescribeLaunchTemplateVersions", Versions=["$Latest", "$Default"]),
+            "details": details(aws, deployment),
+        }
+    )
+
+
+def listings(aws: Aws) -> dict[str, Any]:
+    return {
+        "instances": aws.read("ec2", "DescribeInstances"),
+        "groups": aws.read("autoscaling", "DescribeAutoScalingGroups"),
+    }
+
+
+async def details(aws: Aws, deployment: Deployment) -> Answer:
+    """What has to be asked for by the ids of the deployment's hosts."""
+    instances = [host.instance for host in hosts(await aws.gather(listings(aws)), deployment)]
+    ids = sorted(instance["InstanceId"] for instance in instances if "InstanceId" in instance)
+    images = sorted({instance["ImageId"] for instance in instances if "ImageId" in instance})
+    parts: dict[Any, Any] = {
+        ("patches", start): aws.read(
+            "ssm", "DescribeInstancePatchStates", InstanceIds=ids[start : start + STATES_A_CALL]
+        )
+        for start in range(0, len(ids), STATES_A_CALL)
+    }
+    if images:
+        # A filter, as asking by id fails for all of them if one was deregistered.
+        by_id = [{"Name": "image-id", "Values": images}]
+        parts["images"] = aws.read("ec2", "DescribeImages", Filters=by_id, IncludeDeprecated=True)
+    if burstable := [credits_of(instance) for instance in instances if is_burstable(instance)]:
+        parts["credits"] = aws.metrics(burstable)
+    return await aws.gather(parts)
+
+
+def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
+    owned = hosts(answer, deployment)
+    details = answer.get("details", {})
+    images = {image.get("ImageId"): image for image in details.get("images", {}).get("Images", ())}
+    numbers = version_numbers(answer.get("versions", {}).get("LaunchTemplateVersions", ()))
+    states = {key: part for key, part in details.items() if key[0] == "patches"}
+    if "instances" in answer:
+        listed = tagged_instances(answer)
+        yield UNASSIGNED.sample(deployment.unassigned(INSTANCE, listed), resource_type=INSTANCE)
+    yield from each(owned, lambda host: host_samples(host, details.get("credits", {})))
+    yield from each(owned, lambda host: image_samples(host, images))
+    yield from each(owned, lambda host: template_samples(host, numbers))
+    for part in states.values():
+        yield from each(part["InstancePatchStates"], patch_samples)
+
+
+def host_samples(host: Host, credit_balances: Mapping[Metric, float]) -> Iterator[Sample]:
+    instance = host.instance
+    id_ = instance["InstanceId"]
+    yield INFO.sample(
+        1,
+        instance_id=id_,
+        name=as_dict(instance.get("Tags", ())).get("Name", ""),
+        role=host.role,
+        instance_type=instance["InstanceType"],
+        image_id=instance["ImageId"],
+        availability_zone=instance["Placement"]["AvailabilityZone"],
+        stack=host.stack,
+    )
+    yield LAUNCHED.sample(instance["LaunchTime"], instance_id=id_)
+    if (balance := credit_balances.get(credits_of(instance))) is not None:
+        yield CREDITS.sample(balance, instance_id=id_)
+
+
+def image_samples(host: Host, images: Mapping[str, Mapping[str, Any]]) -> Iterator[Sample]:
+    id_, image = host.instance["InstanceId"], images.get(host.instance["ImageId"])
+    if image is None:
+        return
+    # Unlike all other times of EC2 this one is a string.
+    yield IMAGE_CREATED.sample(datetime.fromisoformat(image["CreationDate"]), instance_id=id_)
+    for prefix, end in SUPPORT.items():
+        if image.get("Name", "").startswith(prefix):
+            yield SUPPORT_END.sample(end, instance_id=id_)
+
+
+def template_samples(host: Host, numbers: Mapping[tuple[str, str], int]) -> Iterator[Sample]:
+    old = is_outdated(host, numbers)
+    if old is not None:
+        yield OUTDATED.sample(old, instance_id=host.instance["InstanceId"])
+
+
+def patch_samples(state: dict[str, Any]) -> Iterator[Sample]:
+    id_ = state["InstanceId"]
+    yield SCANNED.sample(state["OperationEndTime"], instance_id=id_)
+    for family, field in (
+        (APPLICABLE, "MissingCount"),
+        (FAILED, "FailedCount"),
+        (REBOOT, "InstalledPendingRebootCount"),
+    ):
+        if (count := state.get(field)) is not None:
+            yield family.sample(count, instance_id=id_)
+    for severity, field in SEVERITIES.items():
+        if (count := state.get(field)) is not None:
+            yield MISSING.sample(count, instance_id=id_, patch_severity=severity)
+
+
+def is_burstable(instance: Mapping[str, Any]) -> bool:
+    return instance.get("InstanceType", "").partition(".")[0] in BURSTABLE
+
+
+def credits_of(instance: Mapping[str, Any]) -> Metric:
+    return Metric("AWS/EC2", "CPUCreditBalance", (("InstanceId", instance.get("InstanceId", "")),))
+
+
+COLLECTOR = Collector(
+    name="patches",
+    interval=1_800,
+    actions=ACTIONS,
+    families=(
+        *(INFO, MISSING, APPLICABLE, FAILED, REBOOT, SCANNED, LAUNCHED, IMAGE_CREATED, SUPPORT_END, CREDITS, OUTDATED),
+        UNASSIGNED,
+    ),
+    fetch=fetch,
+    samples=samples,
+)

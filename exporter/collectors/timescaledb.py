@@ -1,0 +1,170 @@
+"""TimescaleDB's hosts and volumes: do they run, is the data on a volume that is attached, encrypted and copied?
+
+Practice: BP-20 and BP-48 (volumes), BP-49 (lifecycle policies), BP-57 (launches in a loop).
+Cost: 4, and 1 for each Auto Scaling group of TimescaleDB and ECS; patches and backups share 3 of them.
+API: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVolumes.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..aws import Answer, Aws
+from ..collector import Collector
+from ..deployment import UNASSIGNED, Deployment
+from ..hosts import GROUP, Host, hosts
+from ..metrics import Family, Malformed, Sample, each
+
+VOLUME_TYPE, POLICY_TYPE = "AWS::EC2::Volume", "AWS::DLM::LifecyclePolicy"
+VOLUME = ("volume_id",)
+
+INFO = Family(
+    "tts_aws_timescaledb_volume_info",
+    "A data volume and the instance that it is attached to (EC2 Volume).",
+    (*VOLUME, "instance_id", "volume_type", "availability_zone", "stack"),
+)
+SIZE = Family("tts_aws_timescaledb_volume_size_bytes", "Size of the volume (EC2 Volume.Size).", VOLUME)
+ENCRYPTED = Family(
+    "tts_aws_timescaledb_volume_encrypted", "The volume is encrypted (EC2 Volume.Encrypted).", VOLUME, "flag"
+)
+ATTACHED = Family(
+    "tts_aws_timescaledb_volume_attached",
+    "An instance has the volume (EC2 VolumeAttachment.State).",
+    VOLUME,
+    "flag",
+)
+POLICY = Family(
+    "tts_aws_dlm_policy_enabled",
+    "The lifecycle policy makes snapshots; 0 as well when it is in error (DLM LifecyclePolicySummary.State).",
+    ("policy",),
+    "flag",
+)
+LAUNCHES = Family(
+    "tts_aws_autoscaling_launches",
+    "Instances launched in the hour before the read (Auto Scaling Activity.Description, StartTime).",
+    ("autoscaling_group",),
+)
+RUNNING = Family(
+    "tts_aws_timescaledb_instance_running",
+    "The host runs; role (master, replica) by its stack's template (EC2 Instance.State).",
+    ("instance_id", "role"),
+    "flag",
+)
+
+ACTIONS = (
+    "ec2:DescribeInstances",
+    "autoscaling:DescribeAutoScalingGroups",
+    "ec2:DescribeVolumes",
+    "dlm:GetLifecyclePolicies",
+    "autoscaling:DescribeScalingActivities",
+)
+
+ROLES = {"2-5-db-timescale-master": "master", "2-6-db-timescale-replica": "replica"}
+# Groups whose instances set themselves up, and so can fail to again and again.
+LAUNCHING = (*ROLES, "5-1-ecs-cluster")
+HOUR = 3_600
+
+
+async def fetch(aws: Aws, deployment: Deployment) -> Answer:
+    return await aws.gather(
+        {
+            "instances": aws.read("ec2", "DescribeInstances"),
+            "groups": aws.read("autoscaling", "DescribeAutoScalingGroups"),
+            "volumes": aws.read("ec2", "DescribeVolumes"),
+            "policies": aws.read("dlm", "GetLifecyclePolicies"),
+            "activities": activities(aws, deployment),
+        }
+    )
+
+
+async def activities(aws: Aws, deployment: Deployment) -> tuple[float, Answer]:
+    """When it was asked, and the newest activities of each group; AWS remembers six weeks, the first page is enough."""
+    described = await aws.read("autoscaling", "DescribeAutoScalingGroups")
+    names = [
+        group.get("AutoScalingGroupName", "") for group in described["AutoScalingGroups"] if launches(group, deployment)
+    ]
+    parts = {
+        name: aws.read("autoscaling", "DescribeScalingActivities", AutoScalingGroupName=name, pages=1)
+        for name in sorted(names)
+    }
+    return aws.now, await aws.gather(parts)
+
+
+def launches(group: Mapping[str, Any], deployment: Deployment) -> bool:
+    """Whether a group is the deployment's and its instances are TimescaleDB or ECS hosts."""
+    stack = deployment.owner(GROUP, group.get("AutoScalingGroupName", ""), group.get("Tags", ()))
+    return stack is not None and deployment.template_of(stack) in LAUNCHING
+
+
+def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
+    volumes = answer.get("volumes", {}).get("Volumes", ())
+    policies = answer.get("policies", {}).get("Policies", ())
+    if "volumes" in answer:
+        # A volume in use belongs to whoever the instance belongs to.
+        free = [
+            (volume.get("VolumeId", ""), volume.get("Tags", ())) for volume in volumes if not volume.get("Attachments")
+        ]
+        yield UNASSIGNED.sample(deployment.unassigned(VOLUME_TYPE, free), resource_type=VOLUME_TYPE)
+    if "policies" in answer:
+        listed = [(policy.get("PolicyId", ""), policy.get("Tags", {})) for policy in policies]
+        yield UNASSIGNED.sample(deployment.unassigned(POLICY_TYPE, listed), resource_type=POLICY_TYPE)
+    yield from each(volumes, lambda volume: volume_samples(volume, deployment))
+    yield from each(policies, lambda policy: policy_samples(policy, deployment))
+    yield from each(hosts(answer, deployment), host_samples)
+    if "activities" in answer:
+        asked, by_group = answer["activities"]
+        yield from each(by_group.items(), lambda item: launch_samples(*item, asked))
+
+
+def volume_samples(volume: dict[str, Any], deployment: Deployment) -> Iterator[Sample]:
+    """Samples of a data volume; root volumes carry no tags, and are of no stack."""
+    id_ = volume["VolumeId"]
+    stack = deployment.owner(VOLUME_TYPE, id_, volume.get("Tags", ()))
+    if stack is None or deployment.template_of(stack) not in ROLES or volume["State"] in ("deleting", "deleted"):
+        return
+    attached = [item for item in volume.get("Attachments", ()) if item["State"] == "attached"]
+    yield INFO.sample(
+        1,
+        volume_id=id_,
+        instance_id=attached[0].get("InstanceId", "") if attached else "",
+        volume_type=volume["VolumeType"],
+        availability_zone=volume["AvailabilityZone"],
+        stack=stack,
+    )
+    yield SIZE.sample(volume["Size"] * 2**30, volume_id=id_)
+    yield ENCRYPTED.sample(volume["Encrypted"], volume_id=id_)
+    yield ATTACHED.sample(bool(attached), volume_id=id_)
+
+
+def policy_samples(policy: dict[str, Any], deployment: Deployment) -> Iterator[Sample]:
+    id_ = policy["PolicyId"]
+    if deployment.owner(POLICY_TYPE, id_, policy.get("Tags", {})) is not None:
+        yield POLICY.sample(policy["State"] == "ENABLED", policy=id_)
+
+
+def host_samples(host: Host) -> Iterator[Sample]:
+    if role := ROLES.get(host.template or ""):
+        running = host.instance["State"]["Name"] == "running"
+        yield RUNNING.sample(running, instance_id=host.instance["InstanceId"], role=role)
+
+
+def launch_samples(group: str, answer: dict[str, Any], asked: float) -> Iterator[Sample]:
+    # A launch that got no instance, for want of capacity say, names none.
+    launched = [
+        activity
+        for activity in answer["Activities"]
+        if activity.get("Description", "").startswith("Launching a new EC2 instance: ")
+        and activity["StartTime"].timestamp() > asked - HOUR
+    ]
+    yield LAUNCHES.sample(len(launched), autoscaling_group=group)
+
+
+COLLECTOR = Collector(
+    name="timescaledb",
+    interval=300,
+    actions=ACTIONS,
+    families=(INFO, SIZE, ENCRYPTED, ATTACHED, POLICY, LAUNCHES, RUNNING, UNASSIGNED),
+    fetch=fetch,
+    samples=samples,
+)

@@ -1,0 +1,304 @@
+"""Which deployments are watched, and by what: one survey loop for each account and region keeps the jobs in step.
+
+Configuration and what a survey found are compared with the jobs that run; only the difference is started or stopped, so
+that a reload or a new stack disturbs nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+
+from . import survey
+from .aws import Aws, Reads
+from .clients import Clients
+from .clock import Clock
+from .collector import Collector
+from .config import Config, DeploymentConfig, Shard
+from .deployment import Deployment
+from .errors import CALL_ERRORS, ReadFailed
+from .metric_data import MetricData
+from .metrics import Sample, lines
+from .own_metrics import DEPLOYMENTS, account_samples, deployment_samples, exporter_samples, merged
+from .poll import Job, target_labels
+from .publication import Publication
+
+log = logging.getLogger(__name__)
+
+ACTIONS = (*survey.ACTIONS, "sts:GetCallerIdentity")
+
+SURVEY_INTERVAL = 300.0
+SURVEY_RETRY = 60.0
+# Seconds between two looks at what has become too old, and between two builds of the page.
+TICK = 1.0
+READY_AT_THE_LATEST = 120.0
+
+SourceKey = tuple[str, str | None, str | None]  # region, role, external id
+
+
+@dataclass(slots=True)
+class Source:
+    """One account and region as reached through one role, and what was found there."""
+
+    key: SourceKey
+    reads: Reads
+    configured: tuple[DeploymentConfig, ...] = ()
+    found: list[Deployment] = field(default_factory=list)
+    surveyed: bool = False
+    success: bool = False
+    last_success: float = 0.0
+    failures: frozenset[tuple[str, str, str]] = frozenset()
+    again: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class Engine:
+    """Everything that turns in the background. ``run`` until cancelled; ``apply`` a configuration at any time."""
+
+    def __init__(
+        self, collectors: Iterable[Collector], clients: Clients, publication: Publication, clock: Clock
+    ) -> None:
+        self.jobs: dict[tuple[str, str], Job] = {}
+        self.sources: dict[SourceKey, Source] = {}
+        self.config = Config()
+        self.ticked_at = monotonic()
+        self.ticked = asyncio.Event()
+        self._started = monotonic()
+        self._collectors = tuple(collectors)
+        self._clients = clients
+        self._publication = publication
+        self._clock = clock
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._owners: set[Hashable] = set()
+        self._reload_successful = True
+        self._reloaded_at = clock.time()
+
+    async def apply(self, config: Config) -> None:
+        """Make a configuration the present one. What it does not change goes on undisturbed."""
+        self.config = config
+        wanted: dict[SourceKey, list[DeploymentConfig]] = {}
+        default = self._clients.default_region
+        for each in config.deployments:
+            if self._is_ours(config.shard, each.network, each.cluster):
+                external_id = each.external_id.get_secret_value() if each.external_id else None
+                key = (each.region or default or "", each.role_arn, external_id)
+                wanted.setdefault(key, []).append(each)
+        if not config.deployments:
+            wanted[default or "", None, None] = []
+        for key in self.sources.keys() - wanted.keys():
+            await self._drop(key)
+        for key, configured in wanted.items():
+            if key not in self.sources:
+                self.sources[key] = await self._open(key)
+            source = self.sources[key]
+            source.configured = tuple(configured)
+            if not source.surveyed:  # they are there, whatever AWS says
+                account = source.reads.account
+                source.found = [
+                    survey.from_config(account.account_id, account.region, each, (), config.aws.parameter_keys)
+                    for each in configured
+                ]
+            source.again.set()
+        self.publish()
+
+    def reloaded(self, *, successfully: bool) -> None:
+        """Take down how a reload ended."""
+        self._reload_successful = successfully
+        if successfully:
+            self._reloaded_at = self._clock.time()
+
+    @property
+    def default_region(self) -> str | None:
+        """Where a deployment is that says nothing of its region."""
+        return self._clients.default_region
+
+    def all_well(self) -> bool:
+        """Whether the last survey of every account and the last attempt of every job read everything."""
+        return all(source.success for source in self.sources.values()) and not any(
+            job.failures for job in self.jobs.values()
+        )
+
+    async def until_ready(self) -> None:
+        """Wait until every enabled collector has finished once, at the latest two minutes after the start."""
+        while not self.ready():
+            self.ticked.clear()
+            await self.ticked.wait()
+
+    def ready(self) -> bool:
+        """Whether every enabled collector has finished once, or two minutes have passed."""
+        done = all(source.surveyed for source in self.sources.values()) and all(
+            job.attempted for job in self.jobs.values()
+        )
+        return done or monotonic() - self._started > READY_AT_THE_LATEST
+
+    async def run(self) -> None:
+        """Keep the page up to date until cancelled; then stop every loop."""
+        try:
+            while True:
+                began = monotonic()
+                for job in self.jobs.values():
+                    job.expire()
+                self.publish()
+                await self._publication.build()
+                self.ticked_at = monotonic()
+                self.ticked.set()
+                # A fleet's page takes long to build: it is then built less often than every second.
+                await asyncio.sleep(max(TICK, 5 * (self.ticked_at - began)))
+        finally:
+            for key in list(self.sources):
+                await self._drop(key)
+
+    async def _open(self, key: SourceKey) -> Source:
+        region, role_arn, external_id = key
+        account = await self._clients.account(region, role_arn, external_id)
+
+        def billed(count: int) -> None:
+            account.billed_metrics += count
+
+        async def ask(**parameters: object) -> dict[str, object]:
+            answer: dict[str, object] = await reads.call("cloudwatch", "GetMetricData", parameters, None)
+            return answer
+
+        budget = self.config.cloudwatch.max_metrics_per_refresh
+        reads = Reads(account, self._clock, MetricData(self._clock, budget, ask, billed))
+        source = Source(key, reads)
+        source.task = asyncio.create_task(self._survey(source))
+        return source
+
+    async def _drop(self, key: SourceKey) -> None:
+        source = self.sources.pop(key)
+        tasks = [source.task] if source.task else []
+        tasks += [self._forget(job_key) for job_key, job in list(self.jobs.items()) if job.reads is source.reads]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _survey(self, source: Source) -> None:
+        """Look at an account and region again and again."""
+        while True:
+            source.again.clear()
+            aws = Aws(source.reads, interval=SURVEY_INTERVAL, max_age=3 * SURVEY_INTERVAL)
+            await self._look(source, aws)
+            source.surveyed = True
+            source.success = not aws.failures
+            if source.success:
+                source.last_success = self._clock.time()
+            self._note(source, aws)
+            source.reads.forget(self._clock.time() - 7 * 86_400)
+            waiting = [
+                asyncio.create_task(source.again.wait()),
+                asyncio.create_task(self._clock.sleep(SURVEY_INTERVAL if source.success else SURVEY_RETRY)),
+            ]
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in waiting:
+                    task.cancel()
+
+    async def _look(self, source: Source, aws: Aws) -> None:
+        configured = source.configured
+        try:
+            if not source.reads.account.account_id:
+                identity = await aws.read("sts", "GetCallerIdentity", max_age=0)
+                source.reads.account.account_id = aws.account_id = identity["Account"]
+        except ReadFailed:
+            if not configured:
+                return
+        try:
+            async with asyncio.timeout(SURVEY_INTERVAL):
+                seen = await survey.survey(aws, configured, self.config.aws.parameter_keys, self.config.expect)
+        except (ReadFailed, TimeoutError, *CALL_ERRORS) as error:
+            if not isinstance(error, ReadFailed):
+                aws.note(error, "cloudformation", "DescribeStacks")
+            return
+        if not configured and any(failure.operation == "cloudformation.DescribeStacks" for failure in aws.failures):
+            # Names alone do not say which deployments are gone, or what they are called.
+            known = {each.stack_prefix for each in source.found}
+            seen = source.found + [each for each in seen if each.stack_prefix not in known]
+        source.found = [each for each in seen if self._is_ours(self.config.shard, each.network, each.cluster)]
+        self._reconcile(source)
+
+    def _reconcile(self, source: Source) -> None:
+        """Start and stop jobs so that they are those of the deployments that were seen here."""
+        wanted = {
+            (each.name, collector.name): (each, collector)
+            for each in source.found
+            for collector in self._collectors
+            if self.config.collectors[collector.name].enabled
+        }
+        for key, job in list(self.jobs.items()):
+            if job.reads is source.reads and key not in wanted:
+                self._forget(key).cancel()
+        for key, (each, collector) in wanted.items():
+            settings = self.config.collectors[collector.name]
+            if key in self.jobs:
+                job = self.jobs[key]
+                job.update(each, settings)
+            else:
+                job = Job(each, collector, settings, source.reads, self._publication, self._clock)
+                self.jobs[key] = job
+                self._tasks[key] = asyncio.create_task(job.run())
+
+    def _forget(self, key: tuple[str, str]) -> asyncio.Task[None]:
+        self.jobs.pop(key).withdraw()
+        return self._tasks.pop(key)
+
+    @staticmethod
+    def _is_ours(shard: Shard | None, network: str, cluster: str) -> bool:
+        """A deployment and its staging twin share a shard: skew between them is computed in one process."""
+        if shard is None:
+            return True
+        digest = hashlib.sha256(f"{network}/{cluster}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") % shard.total == shard.index
+
+    def _note(self, source: Source, aws: Aws) -> None:
+        """Log what changed: a failure once when it begins and once when it ends, and that nothing is watched."""
+        where = {"account_id": source.reads.account.account_id or "unknown", "region": source.key[0]}
+        failures = frozenset(failure[:3] for failure in aws.failures)
+        for failure in aws.failures:
+            if failure[:3] not in source.failures:
+                fields = {"operation": failure.operation, "reason": failure.reason, "code": failure.code}
+                fields |= {"missing_action": failure.action} if failure.action else {}
+                log.warning("could not survey", extra=where | fields | {"detail": failure.detail})
+        for operation, reason, _ in source.failures - failures:
+            log.info("surveys again", extra=where | {"operation": operation, "reason": reason})
+        source.failures = failures
+        if source.success and not source.found and not source.configured and self.config.shard is None:
+            log.error("no deployment found: nothing is watched", extra=where)
+
+    def publish(self) -> None:
+        """Publish what the engine knows of itself."""
+        accounts: dict[tuple[str, str], list[Source]] = {}
+        for source in self.sources.values():
+            accounts.setdefault((source.reads.account.account_id, source.key[0]), []).append(source)
+        owners: dict[Hashable, dict[str, bytes]] = {
+            ("account", account_id, region): lines(
+                merged(sample for source in sources for sample in _samples(source)),
+                {"account_id": account_id, "region": region},
+            )
+            for (account_id, region), sources in accounts.items()
+        }
+        seen = [each for source in self.sources.values() for each in source.found]
+        twins = {(each.network, each.cluster): each.name for each in seen if each.environment == "staging"}
+        for each in seen:
+            twin = each.staging or (
+                twins.get((each.network, each.cluster), "") if each.environment != "staging" else ""
+            )
+            owners["deployment", each.name] = lines(deployment_samples(each, twin), target_labels(each))
+        own = list(exporter_samples(reload_successful=self._reload_successful, reloaded_at=self._reloaded_at))
+        if all(source.surveyed or source.configured for source in self.sources.values()):
+            own.append(DEPLOYMENTS.sample(len(seen)))
+        owners["exporter"] = lines(own, {})
+        for owner in self._owners - owners.keys():
+            self._publication.withdraw(owner)
+        for owner, ready in owners.items():
+            self._publication.publish(owner, ready)
+        self._owners = set(owners)
+
+
+def _samples(source: Source) -> Iterator[Sample]:
+    return account_samples(source.reads.account, source.success if source.surveyed else None, source.last_success)

@@ -1,0 +1,130 @@
+"""How AWS, the client or the network can fail, as few reasons; and which IAM action an operation needs."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import aiohttp
+from botocore import exceptions
+from botocore.parsers import ResponseParserError
+
+from .clients import THROTTLES
+
+REASONS = (
+    "throttled",
+    "access_denied",
+    "credentials",
+    "timeout",
+    "connection",
+    "not_found",
+    "invalid_response",
+    "other",
+)
+
+# Where IAM's name of an action is not botocore's service and operation. Source: the Service Authorization Reference.
+IAM_SERVICES = {
+    "efs": "elasticfilesystem",
+    "elbv2": "elasticloadbalancing",
+    "resourcegroupstaggingapi": "tag",
+    "service-quotas": "servicequotas",
+}
+_IAM_ACTIONS = {
+    ("s3", "GetBucketEncryption"): "s3:GetEncryptionConfiguration",
+    ("s3", "GetBucketLifecycleConfiguration"): "s3:GetLifecycleConfiguration",
+    ("s3", "GetBucketReplication"): "s3:GetReplicationConfiguration",
+    ("s3", "GetPublicAccessBlock"): "s3:GetBucketPublicAccessBlock",
+    ("s3", "ListBuckets"): "s3:ListAllMyBuckets",
+    ("s3", "ListObjectsV2"): "s3:ListBucket",
+}
+
+_CREDENTIAL_CODES = frozenset(
+    (
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    )
+)
+_CREDENTIAL_ERRORS = (
+    exceptions.CredentialRetrievalError,
+    exceptions.InvalidConfigError,
+    exceptions.MetadataRetrievalError,
+    exceptions.NoAuthTokenError,
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.ProfileNotFound,
+    exceptions.SSOError,
+    exceptions.TokenRetrievalError,
+)
+
+
+def reason_of(error: BaseException) -> tuple[str, str]:
+    """Classify any failure of the client as one of ``REASONS``, with AWS's code or the exception's name."""
+    if isinstance(error, exceptions.ClientError):
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        denied = "AccessDenied" in code or code in ("UnauthorizedOperation", "Forbidden", "403") or status == 403
+        if code in THROTTLES or status == 429:
+            return "throttled", code
+        if code in _CREDENTIAL_CODES or (denied and error.operation_name.startswith("AssumeRole")):
+            return "credentials", code
+        if denied:
+            return "access_denied", code
+        if "NotFound" in code or code.startswith("NoSuch") or code == "404":
+            return "not_found", code
+        return "other", code
+    name = type(error).__name__
+    if isinstance(error, _CREDENTIAL_ERRORS):
+        return "credentials", name
+    if isinstance(error, TimeoutError | exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
+        return "timeout", name
+    if isinstance(error, ResponseParserError | json.JSONDecodeError | LookupError | UnicodeDecodeError):
+        return "invalid_response", name
+    if isinstance(
+        error, exceptions.HTTPClientError | exceptions.ResponseStreamingError | aiohttp.ClientError | OSError
+    ):
+        return "connection", name
+    return "other", name
+
+
+# What a call of the client can raise, whatever is between us and AWS.
+CALL_ERRORS = (
+    exceptions.ClientError,
+    exceptions.BotoCoreError,
+    aiohttp.ClientError,
+    OSError,
+    TimeoutError,
+    LookupError,
+)
+
+
+def iam_action(service: str, operation: str) -> str:
+    """The IAM action that allows an operation."""
+    return _IAM_ACTIONS.get((service, operation)) or f"{IAM_SERVICES.get(service, service)}:{operation}"
+
+
+class Failure(NamedTuple):
+    """One thing that could not be read or understood; ``action`` is the IAM action where AWS refused it."""
+
+    operation: str
+    reason: str
+    code: str
+    detail: str
+    action: str | None = None
+
+
+class ReadFailed(Exception):
+    """A read failed and there is no last answer that is young enough. It is already on the attempt's account."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.operation}: {failure.reason} ({failure.code}) {failure.detail}")
+        self.failure = failure

@@ -1,0 +1,288 @@
+"""Finding deployments: which there are, which stacks they consist of, and whose a resource is.
+
+``survey`` reads one account and region; the rest is pure. A resource belongs to the deployment whose stack owns it: by
+the tag that CloudFormation sets, by a stack's outputs, by ListStackResources for stacks that still have none, or by
+``include:`` in the configuration (docs/adr/0002-whose-is-a-resource.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from . import templates
+from .aws import Aws
+from .config import DeploymentConfig, Expect, IdentityKeys
+from .deployment import STACK_TAG, Deployment, Stack, as_dict
+
+ACTIONS = ("cloudformation:DescribeStacks", "cloudformation:ListStackResources", "tag:GetResources")
+
+# Where the resources that collectors read are created. A stack of these templates for which neither tags nor outputs
+# show such a resource is asked for its resources; every other stack is not worth a call.
+_HOLDS = {
+    "2-1-db-aurora-master": "AWS::RDS::DBCluster",
+    "2-3-db-redis": "AWS::ElastiCache::ReplicationGroup",
+    "2-4a-is-s3": "AWS::S3::Bucket",
+    "2-4b-routing-s3": "AWS::S3::Bucket",
+    "2-4c-mtls-s3": "AWS::S3::Bucket",
+    "2-5-db-timescale-master": "AWS::EC2::Volume",
+    "2-6-db-timescale-replica": "AWS::EC2::Volume",
+    "5-1-ecs-cluster": "AWS::ECS::Cluster",
+    "5-6-ecs-monitoring": "AWS::EFS::FileSystem",
+}
+
+# The service and resource part of an ARN -> CloudFormation's name of the type.
+_TYPES = {
+    "rds:cluster": "AWS::RDS::DBCluster",
+    "rds:db": "AWS::RDS::DBInstance",
+    "elasticache:replicationgroup": "AWS::ElastiCache::ReplicationGroup",
+    "elasticfilesystem:file-system": "AWS::EFS::FileSystem",
+    "ec2:instance": "AWS::EC2::Instance",
+    "ec2:volume": "AWS::EC2::Volume",
+    "ec2:vpc": "AWS::EC2::VPC",
+    "ecs:cluster": "AWS::ECS::Cluster",
+    "dlm:policy": "AWS::DLM::LifecyclePolicy",
+    "events:rule": "AWS::Events::Rule",
+    "s3:": "AWS::S3::Bucket",
+    "sns:": "AWS::SNS::Topic",
+    "sqs:": "AWS::SQS::Queue",
+}
+
+
+async def survey(
+    aws: Aws, configured: Sequence[DeploymentConfig], keys: IdentityKeys, expect: Expect
+) -> list[Deployment]:
+    """Read an account and region; return its deployments: the configured ones, or without any those that are found.
+
+    A configured deployment is returned even when nothing can be read. Raises ReadFailed only where none is configured
+    and neither stacks nor tags can be read: nothing is then known, which is not the same as none.
+    """
+    answer = await aws.gather(
+        {
+            "stacks": aws.read("cloudformation", "DescribeStacks"),
+            "tagged": aws.read(
+                "resourcegroupstaggingapi", "GetResources", TagFilters=[{"Key": STACK_TAG}], max_age=aws.interval
+            ),
+        }
+    )
+    if not answer and not configured:
+        await aws.read("cloudformation", "DescribeStacks", max_age=aws.max_age)  # raises what the gathering counted
+    tagged = answer.get("tagged", {}).get("ResourceTagMappingList", [])
+    stacks = parse_stacks(answer["stacks"]["Stacks"], configured) if "stacks" in answer else stacks_of_tags(tagged)
+    found = group(stacks, keys)
+    deployments = (
+        [from_config(aws.account_id, aws.region, config, stacks, keys) for config in configured]
+        if configured
+        else [_found(aws, prefix, identity, members, expect) for (prefix, identity), members in found.items()]
+    )
+    listed = await _list_resources(aws, deployments, tagged)
+    return assign(deployments, tagged, listed)
+
+
+def parse_stacks(described: Iterable[Mapping[str, Any]], configured: Sequence[DeploymentConfig]) -> list[Stack]:
+    """AWS's stacks as ours; deleted and nested ones are left out."""
+    explicit = {name: template for config in configured for name, template in config.stacks.items()}
+    stacks = []
+    for raw in described:
+        if raw["StackStatus"] == "DELETE_COMPLETE" or raw.get("ParentId"):
+            continue
+        parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in raw.get("Parameters", [])}
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in raw.get("Outputs", [])}
+        name = templates.parse(raw["StackName"])
+        stacks.append(
+            Stack(
+                raw["StackName"],
+                explicit.get(raw["StackName"])
+                or (name.template if name else templates.fingerprint(parameters, outputs)),
+                name.prefix if name else "",
+                name.discriminator if name else "",
+                raw["StackStatus"],
+                parameters,
+                outputs,
+                (raw["StackStatus"], raw.get("LastUpdatedTime", raw["CreationTime"])),
+            )
+        )
+    return stacks
+
+
+def stacks_of_tags(tagged: Iterable[Mapping[str, Any]]) -> list[Stack]:
+    """Stacks of which only the names are known, from their resources' tags."""
+    names = {as_dict(each["Tags"]).get(STACK_TAG, "") for each in tagged} - {""}
+    parsed = [(name, templates.parse(name)) for name in sorted(names)]
+    return [Stack(name, part.template, part.prefix, part.discriminator) for name, part in parsed if part]
+
+
+Identity = tuple[str, str, str]  # network, environment, cluster
+
+
+def group(stacks: Iterable[Stack], keys: IdentityKeys) -> dict[tuple[str, Identity], list[Stack]]:
+    """Stacks by deployment: by the identity that their parameters give, else by their name's prefix.
+
+    A prefix is a deployment only where a stack of it says who it is: by parameters, or by a prefix of the form
+    network-environment-cluster. A stack of an unknown template joins by its parameters.
+    """
+    stacks = list(stacks)
+    identities: dict[str, Identity] = {}
+    for stack in stacks:
+        if stack.template:
+            identity = _identity(stack, keys) or _identity_of_prefix(stack.prefix)
+            if identity and (stack.prefix not in identities or _identity(stack, keys)):
+                identities[stack.prefix] = identity
+    grouped: dict[tuple[str, Identity], list[Stack]] = {(prefix, who): [] for prefix, who in identities.items()}
+    by_identity = {who: (prefix, who) for prefix, who in identities.items()}
+    for stack in stacks:
+        if stack.template and stack.prefix in identities:
+            grouped[stack.prefix, identities[stack.prefix]].append(stack)
+        elif (who := _identity(stack, keys)) in by_identity and who is not None:
+            grouped[by_identity[who]].append(stack)
+    return grouped
+
+
+def _identity(stack: Stack, keys: IdentityKeys) -> Identity | None:
+    network, environment, cluster = (
+        stack.parameters.get(key, "") for key in (keys.network, keys.environment, keys.cluster)
+    )
+    return (network, environment, cluster) if network and environment and cluster else None
+
+
+def _identity_of_prefix(prefix: str) -> Identity | None:
+    network, _, rest = prefix.partition("-")
+    environment, _, cluster = rest.partition("-")
+    return (network, environment, cluster) if environment in ("prod", "staging") and cluster else None
+
+
+def _role(stacks: Iterable[Stack]) -> str | None:
+    """The primary cluster of a network owns the Identity Server and its database; a secondary one has a proxy to it."""
+    names = {stack.template for stack in stacks}
+    if names & {"2-1-db-aurora-master", "5-3a-ecs-is-service"}:
+        return "primary"
+    return "secondary" if "5-3b-ecs-external-is-proxy" in names else None
+
+
+def _found(aws: Aws, prefix: str, who: Identity, stacks: list[Stack], expect: Expect) -> Deployment:
+    return Deployment(
+        "-".join(who), *who, aws.account_id, aws.region, prefix, expect, role=_role(stacks), stacks=tuple(stacks)
+    )
+
+
+def from_config(
+    account_id: str, region: str, config: DeploymentConfig, stacks: Sequence[Stack], keys: IdentityKeys
+) -> Deployment:
+    """A configured deployment with those of the stacks that are its own: by name, by prefix, or by their parameters."""
+    who = (config.network, config.environment, config.cluster)
+    mine = tuple(
+        stack
+        for stack in stacks
+        if stack.name in config.stacks
+        or (stack.name.startswith(config.stack_prefix + "-")
+        and _identity(stack, keys) in (None, who))
+        or _identity(stack, keys) == who
+    )
+    include: dict[str, tuple[str, ...]] = {}
+    for each in config.include:
+        include[each.type] = (*include.get(each.type, ()), each.id)
+    return Deployment(
+        config.name,
+        *who,
+        account_id,
+        region,
+        config.stack_prefix,
+        config.expect,
+        config.staging or "",
+        config.role or _role(mine),
+        config.components,
+        include,
+        mine,
+    )
+
+
+def resource_of(arn: str) -> tuple[str, str] | None:
+    """CloudFormation's type and the id of a resource, from its ARN; None for a type that no collector reads."""
+    _, _, service, _, _, resource = arn.split(":", 5)
+    if service in ("s3", "sns", "sqs"):
+        return _TYPES[f"{service}:"], resource
+    kind, separator, id_ = resource.partition("/" if "/" in resource.partition(":")[0] else ":")
+    type_ = _TYPES.get(f"{service}:{kind}")
+    return (type_, id_.rpartition("/")[2]) if type_ and separator else None
+
+
+async def _list_resources(
+    aws: Aws, deployments: Iterable[Deployment], tagged: Iterable[Mapping[str, Any]]
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Ask the stacks that should hold a resource that collectors read, but show none by tag or output."""
+    shown = {
+        (as_dict(each["Tags"]).get(STACK_TAG), found[0])
+        for each in tagged
+        if (found := resource_of(each["ResourceARN"]))
+    }
+    silent = [
+        stack
+        for deployment in deployments
+        for stack in deployment.stacks
+        if (type_ := _HOLDS.get(stack.template or "")) and (stack.name, type_) not in shown and not _outputs(stack)
+    ]
+    answer = await aws.gather(
+        {
+            stack.name: aws.read(
+                "cloudformation", "ListStackResources", StackName=stack.name, unchanged_since=stack.changed
+            )
+            for stack in silent
+        }
+    )
+    return {name: part["StackResourceSummaries"] for name, part in answer.items()}
+
+
+def _outputs(stack: Stack) -> list[tuple[str, str]]:
+    """Resources (type, id) that a stack's outputs name."""
+    named = [("AWS::S3::Bucket", value) for key, value in stack.outputs.items() if key.endswith("Bucket") and value]
+    arguments = stack.outputs.get("OpsRunTaskArguments", "").split()
+    return named + ([("AWS::ECS::Cluster", arguments[1])] if len(arguments) > 1 else [])
+
+
+def assign(
+    deployments: Sequence[Deployment],
+    tagged: Iterable[Mapping[str, Any]],
+    listed: Mapping[str, Iterable[Mapping[str, Any]]],
+) -> list[Deployment]:
+    """Give each deployment its resources, and all of them the knowledge of what is anybody's."""
+    owned: dict[str, dict[str, dict[str, str]]] = {deployment.name: {} for deployment in deployments}
+    tags_of: dict[str, dict[tuple[str, str], Mapping[str, str]]] = {deployment.name: {} for deployment in deployments}
+
+    def give(deployment: Deployment, type_: str, id_: str, stack: str) -> None:
+        owned[deployment.name].setdefault(type_, {}).setdefault(id_, stack)
+
+    for each in tagged:
+        tags = as_dict(each["Tags"])
+        found = resource_of(each["ResourceARN"])
+        for deployment in deployments:
+            if found and deployment.has_stack(tags.get(STACK_TAG, "")):
+                give(deployment, *found, tags[STACK_TAG])
+                tags_of[deployment.name][found] = tags
+    for deployment in deployments:
+        for stack in deployment.stacks:
+            for type_, id_ in _outputs(stack):
+                give(deployment, type_, id_, stack.name)
+            for each in listed.get(stack.name, ()):
+                if "PhysicalResourceId" in each and each["ResourceStatus"] != "DELETE_COMPLETE":
+                    give(deployment, each["ResourceType"], each["PhysicalResourceId"], stack.name)
+        for type_, ids in deployment.include.items():
+            for id_ in ids:
+                give(deployment, type_, id_, "")
+
+    assigned: dict[str, set[str]] = {}
+    for by_type in owned.values():
+        for type_, by_id in by_type.items():
+            assigned.setdefault(type_, set()).update(by_id)
+    frozen = {type_: frozenset(ids) for type_, ids in assigned.items()}
+    names = frozenset(stack.name for deployment in deployments for stack in deployment.stacks)
+    return [
+        replace(
+            deployment,
+            owned=owned[deployment.name],
+            assigned=frozen,
+            assigned_stacks=names,
+            tagged=tags_of[deployment.name],
+        )
+        for deployment in deployments
+    ]
