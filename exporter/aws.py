@@ -59,10 +59,14 @@ class Answer(dict[Any, Any]):
         self.ages: dict[Any, Age] = {}
 
     def at(self, moment: float) -> Answer:
-        """The parts that are not too old at a moment."""
+        """The parts that are not too old at a moment; of a part that was itself gathered, its young parts."""
         young = Answer()
-        young.ages = {key: age for key, age in self.ages.items() if age.expires_at > moment}
-        young.update({key: self[key] for key in young.ages})
+        for key, age in self.ages.items():
+            part = self[key]
+            if isinstance(part, Answer) and (oldest := (part := part.at(moment)).oldest()):
+                young[key], young.ages[key] = part, oldest
+            elif age.expires_at > moment:
+                young[key], young.ages[key] = self[key], age
         return young
 
     def oldest(self) -> Age | None:
@@ -138,6 +142,7 @@ class Aws:
         self.interval = interval
         self.max_age = max_age
         self.failures: list[Failure] = []
+        self._noted: dict[Hashable, Failure] = {}
         self._reads = reads
 
     async def read(
@@ -169,7 +174,7 @@ class Aws:
                 await self._join(entry, service, operation, parameters, absent, pages)
                 entry.unchanged_since = unchanged_since
             except CALL_ERRORS as error:
-                failure = self.note(error, service, operation)
+                failure = self.note(error, service, operation, key)
                 if entry.answer is None or self.lifetime(wanted) <= self._reads.clock.time() - entry.read_at:
                     raise ReadFailed(failure) from error
         assert entry.answer is not None
@@ -182,9 +187,13 @@ class Aws:
         return max(self.max_age, 3 * wanted) if wanted < math.inf else self.max_age
 
     def used(self, read_at: float, wanted: float) -> None:
-        """Let the part that is being gathered be no younger than something that it is made of."""
+        """Let the part that is being gathered be no younger than something that it is made of.
+
+        What is read less often than the collector runs counts from when it was due.
+        """
         if (ages := _ages.get(None)) is not None:
-            ages.append(Age(read_at, read_at + self.lifetime(wanted)))
+            due = min(self.now, read_at + max(0.0, wanted - self.interval / 2)) if wanted < math.inf else read_at
+            ages.append(Age(due, read_at + self.lifetime(wanted)))
 
     async def _join(
         self,
@@ -216,12 +225,16 @@ class Aws:
             entry.flight.add_done_callback(lambda task: task.cancelled() or task.exception())
         await asyncio.shield(entry.flight)
 
-    def note(self, error: BaseException, service: str, operation: str) -> Failure:
-        """Put a failure on the attempt's account."""
+    def note(self, error: BaseException, service: str, operation: str, read: Hashable = None) -> Failure:
+        """Put a failure on the attempt's account; once, where several parts wanted the same read."""
+        if read in self._noted:
+            return self._noted[read]
         reason, code = reason_of(error)
         action = iam_action(service, operation) if reason == "access_denied" else None
         failure = Failure(f"{service}.{operation}", reason, code, str(error)[:300], action)
         self.failures.append(failure)
+        if read is not None:
+            self._noted[read] = failure
         return failure
 
     async def gather(self, parts: Mapping[Any, Awaitable[Any]]) -> Answer:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,71 +169,90 @@ async def once(config: Config) -> int:
     publication = Publication(FAMILIES)
     async with _clients(config) as clients:
         machine = Engine(COLLECTORS, clients, publication, SystemClock())
+        _check_region(machine, config)
         await start(machine, config)
         turning = asyncio.create_task(machine.run())
-        await machine.until_ready()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(machine.complete.wait(), engine.READY_AT_THE_LATEST)
+        sys.stdout.buffer.write(publication.page(openmetrics=False).plain)
+        code = 0 if machine.complete.is_set() and machine.all_well() else 1
         turning.cancel()
         await asyncio.gather(turning, return_exceptions=True)
-        machine.publish()
-        await publication.build()
-        sys.stdout.buffer.write(publication.page(openmetrics=False).plain)
-        return 0 if machine.all_well() else 1
+        return code
 
 
 async def serve(config: Config, options: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; then answer what is being scraped, close everything, return 0."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
     publication = Publication(FAMILIES)
+    await publication.build()
     async with _clients(config) as clients:
         machine = Engine(COLLECTORS, clients, publication, SystemClock())
+        _check_region(machine, config)
+        reloading = asyncio.Lock()
 
         async def reload() -> tuple[str, ...]:
-            try:
-                again = configuration(options)
-            except ConfigError as error:
-                machine.reloaded(successfully=False)
-                for message in error.errors:
-                    log.error("configuration refused, the present one stays", extra={"error": message})
-                return error.errors
-            logs.set_up(again.log.level, again.log.format)
-            if (again.web, again.aws) != (config.web, config.aws):
-                log.warning("changes below web: and aws: take effect at the next start")
-            await machine.apply(again)
-            machine.reloaded(successfully=True)
-            log.info("configuration reloaded")
-            return ()
+            async with reloading:
+                try:
+                    again = configuration(options)
+                    _check_region(machine, again)
+                except ConfigError as error:
+                    machine.reloaded(successfully=False)
+                    for message in error.errors:
+                        log.error("configuration refused, the present one stays", extra={"error": message})
+                    return error.errors
+                logs.set_up(again.log.level, again.log.format)
+                if (again.web, again.aws, again.cloudwatch) != (config.web, config.aws, config.cloudwatch):
+                    log.warning("changes of web, aws and cloudwatch take effect at the next start")
+                await machine.apply(again)
+                machine.reloaded(successfully=True)
+                log.info("configuration reloaded")
+                return ()
 
-        await start(machine, config)
-        turning = asyncio.create_task(machine.run())
-        app = application(
-            publication, machine, config.web.telemetry_path, reload if config.web.enable_lifecycle else None
-        )
+        path, lifecycle = config.web.telemetry_path, config.web.enable_lifecycle
+        app = application(publication, machine, path, reload if lifecycle else None)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         try:
-            await web.TCPSite(runner, config.web.host, config.web.port).start()
-        except OSError as error:
-            raise ConfigError(
-                (f"web.listen_address: cannot listen on {config.web.listen_address}: {error.strerror}",)
-            ) from error
-        log.info("listening", extra={"address": config.web.listen_address, "version": __version__})
-        tasks: set[asyncio.Task[Any]] = set()
-
-        def hangup() -> None:
-            task = loop.create_task(reload())
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, hangup)
-        await stop.wait()
-        log.info("stopping")
-        turning.cancel()
-        await asyncio.gather(turning, return_exceptions=True)
-        await runner.cleanup()
+            await _listen(runner, config)
+            turning = asyncio.create_task(machine.run())
+            stopping = asyncio.create_task(stop.wait())
+            try:
+                await start(machine, config)
+                loop.add_signal_handler(signal.SIGHUP, lambda: _keep(loop.create_task(reload())))
+                await asyncio.wait((turning, stopping), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                log.info("stopping")
+                for task in (turning, stopping):
+                    task.cancel()
+                ended = await asyncio.gather(turning, stopping, return_exceptions=True)
+            if isinstance(ended[0], Exception):  # a mistake of ours: better started anew than serving less and less
+                log.error("the engine stopped", exc_info=ended[0])
+                return 1
+        finally:
+            await runner.cleanup()
     return 0
+
+
+_tasks: set[asyncio.Task[Any]] = set()
+
+
+def _keep(task: asyncio.Task[Any]) -> None:
+    """Hold a task that nobody waits for: the loop itself does not."""
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _listen(runner: web.AppRunner, config: Config) -> None:
+    address = config.web.listen_address
+    try:
+        await web.TCPSite(runner, config.web.host, config.web.port).start()
+    except OSError as error:
+        raise ConfigError((f"web.listen_address: cannot listen on {address}: {error.strerror}",)) from error
+    log.info("listening", extra={"address": address, "version": __version__})
 
 
 def _clients(config: Config) -> Clients:
@@ -240,15 +260,19 @@ def _clients(config: Config) -> Clients:
     return Clients(config.aws, iam.services(actions), SystemClock())
 
 
+def _check_region(machine: Engine, config: Config) -> None:
+    try:
+        default = machine.default_region
+    except BotoCoreError as error:
+        raise ConfigError((f"AWS client: {error}",)) from error
+    if default is None and not (config.deployments and all(each.region for each in config.deployments)):
+        message = "no AWS region: set AWS_REGION, a region in the AWS profile, or `region` of each deployment"
+        raise ConfigError((message,))
+
+
 async def start(machine: Engine, config: Config) -> None:
     """Make the clients and start every loop. Raises ConfigError where the AWS client cannot be made at all."""
     try:
-        if machine.default_region is None and not (
-            config.deployments and all(each.region for each in config.deployments)
-        ):
-            raise ConfigError(
-                ("no AWS region: set AWS_REGION, a region in the AWS profile, or `region` of each deployment",)
-            )
         await machine.apply(config)
     except (BotoCoreError, ValueError) as error:
         raise ConfigError((f"AWS client: {error}",)) from error

@@ -8,19 +8,20 @@ refusal of an answer that is not AWS's. Retries and their adaptive limit are bot
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 from botocore.utils import parse_timestamp
 
@@ -223,7 +224,7 @@ class Clients:
         parsers = self._session.get_component("response_parser_factory")
         parsers.set_parser_defaults(timestamp_parser=fast_timestamp)
 
-    async def __aenter__(self) -> Clients:
+    async def __aenter__(self) -> Self:
         settings = self._settings
         self._pool = Pool()
         self._config = AioConfig(
@@ -243,7 +244,8 @@ class Clients:
     @property
     def default_region(self) -> str | None:
         """The region of the environment, the profile or the instance, as every AWS client finds it."""
-        region: str | None = self._session.get_config_variable("region")
+        # botocore reads AWS_DEFAULT_REGION only; ECS, Lambda and the other SDKs set AWS_REGION.
+        region: str | None = os.environ.get("AWS_REGION") or self._session.get_config_variable("region")
         return region
 
     async def account(self, region: str, role_arn: str | None = None, external_id: str | None = None) -> Account:
@@ -271,8 +273,29 @@ class Clients:
 
         extra = {"RoleSessionName": "tts-aws-exporter"} | ({"ExternalId": external_id} if external_id else {})
         fetcher = AioAssumeRoleCredentialFetcher(create_client, _SourceCredentials(base), role_arn, extra_args=extra)
-        session._credentials = AioDeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+        assume = _Patient(fetcher.fetch_credentials, self._clock)
+        session._credentials = AioDeferredRefreshableCredentials(assume, "assume-role")
         return session
+
+
+class _Patient:
+    """Assumes a role; when AWS refuses it, everybody who asks in the next seconds is told so without asking again."""
+
+    FOR_SECONDS = 30.0
+
+    def __init__(self, assume: Callable[[], Awaitable[Any]], clock: Clock) -> None:
+        self._assume = assume
+        self._clock = clock
+        self._refused: tuple[float, Exception] | None = None
+
+    async def __call__(self) -> Any:
+        if self._refused and self._clock.time() < self._refused[0]:
+            raise self._refused[1]
+        try:
+            return await self._assume()
+        except (BotoCoreError, ClientError) as error:
+            self._refused = (self._clock.time() + self.FOR_SECONDS, error)
+            raise
 
 
 class _SourceCredentials:

@@ -115,7 +115,7 @@ def read(path: Path | None, environment: Mapping[str, str], overrides: Mapping[s
         if "" in path_:
             tree.errors.append((place, f"unknown variable: expected {PREFIX}<KEY>, with __ between keys"))
         else:
-            tree.put(path_, value, place, {below: place for below in reader.places})
+            tree.put(path_, value, place, dict.fromkeys(reader.places, place))
     for key, value in overrides.items():
         place = Place(2, 0, flag(key, value))
         tree.put(tuple(int(part) if part.isdecimal() else part for part in key.split(".")), deepcopy(value), place, {})

@@ -271,8 +271,7 @@ class IdentityKeys(_Section):
 class Aws(_Section):
     rate_limits: ByService[RateLimit] = Field(
         default={},
-        description="By the AWS service's name in boto3, for each account and region. "
-        + "Defaults: "
+        description="By the AWS service's name in boto3, for each account and region. Defaults: "
         + "; ".join(f"`{name}` {each['burst']}, then {each['per_second']}/s" for name, each in RATE_LIMITS.items()),
     )
     max_concurrency: int = Field(

@@ -9,13 +9,13 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, SecretStr, ValidationInfo
 
@@ -45,14 +45,18 @@ class Form:
     words: str
 
 
-class Shard(NamedTuple):
-    """Which part of the deployments this process has, counted from 0 as kube-state-metrics does."""
+@dataclass(frozen=True)
+class Shard:
+    """Which part of the deployments this process has: ``index`` of ``total``, from 0 as kube-state-metrics counts.
 
-    number: int
+    Not a tuple: a tuple's ``index`` is a method, and comparing with it is never true.
+    """
+
+    index: int
     total: int
 
     def __str__(self) -> str:
-        return f"{self.number}/{self.total}"
+        return f"{self.index}/{self.total}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class SecretFile:
     """A file that holds a secret, read once when the configuration is; its content shows nowhere."""
 
     path: Path
-    secret: SecretStr = field(repr=False)
+    secret: SecretStr
 
     def __str__(self) -> str:
         return str(self.path)
@@ -199,7 +203,7 @@ ARN = Form("arn:aws:iam::<12 digits>:role/<name>")
 REGION = Form("a region such as eu-west-1")
 CIDR = Form("an address range such as 10.0.0.0/8")
 DATE = Form("a date such as 2027-03-31")
-SHARD = Form("<number>/<total> such as 0/2, counted from 0")
+SHARD = Form("<index>/<total> such as 0/2, the index counted from 0")
 FILE = Form("the path of a file")
 TEXT = Form("text")
 NAME = Form("a name of letters, digits, '.', '_' and '-'")
@@ -216,7 +220,7 @@ Region = Annotated[str, AfterValidator(known_region), REGION]
 RoleArn = Annotated[str, AfterValidator(_role_arn), ARN]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network), CIDR]
 Date = Annotated[date, PlainValidator(_date), DATE]
-ShardOf = Annotated[Shard, PlainValidator(_shard), SHARD]
+ShardOf = Annotated[Shard, PlainValidator(_shard), PlainSerializer(str), SHARD]
 File = Annotated[SecretFile, PlainValidator(_secret_file), PlainSerializer(str), FILE]
 Text = Annotated[str, AfterValidator(_matches(r"(?s).*\S.*", TEXT)), TEXT]
 Name = Annotated[str, AfterValidator(_matches(r"\w[\w.-]{0,127}", NAME)), NAME]

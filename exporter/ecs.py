@@ -63,9 +63,8 @@ async def describe(aws: Aws, cluster: str, what: str, arns: list[str] | None, si
     operation = f"Describe{what[0].upper()}{what[1:]}"
     ordered = sorted(arns or ())
     batches = [ordered[start : start + size] for start in range(0, len(ordered), size)]
-    answers = await aws.gather(
-        {batch[0]: aws.read("ecs", operation, cluster=cluster, **{what: batch}, **more) for batch in batches}
-    )
+    asked: list[dict[str, Any]] = [{"cluster": cluster, what: batch, **more} for batch in batches]
+    answers = await aws.gather({number: aws.read("ecs", operation, **each) for number, each in enumerate(asked)})
     found = [item for answer in answers.values() for item in answer[what]]
     # MISSING: it was listed and has ended since.
     failures = [
@@ -86,7 +85,7 @@ def reason_of(task: dict[str, Any]) -> str:
 
 
 def launch_type(service: dict[str, Any]) -> str:
-    """FARGATE, EC2 or EXTERNAL; with capacity providers ECS does not say."""
+    """FARGATE, EC2 or EXTERNAL, by the capacity providers where ECS does not say; "" if nothing says."""
     providers = {item["capacityProvider"] for item in service.get("capacityProviderStrategy", ())}
     by_providers = ("FARGATE" if providers <= {"FARGATE", "FARGATE_SPOT"} else "EC2") if providers else ""
     return service.get("launchType") or by_providers

@@ -35,6 +35,7 @@ SURVEY_INTERVAL = 300.0
 SURVEY_RETRY = 60.0
 # Seconds between two looks at what has become too old, and between two builds of the page.
 TICK = 1.0
+FIRST_TICK = 0.1
 READY_AT_THE_LATEST = 120.0
 
 SourceKey = tuple[str, str | None, str | None]  # region, role, external id
@@ -66,7 +67,7 @@ class Engine:
         self.sources: dict[SourceKey, Source] = {}
         self.config = Config()
         self.ticked_at = monotonic()
-        self.ticked = asyncio.Event()
+        self.complete = asyncio.Event()
         self._started = monotonic()
         self._collectors = tuple(collectors)
         self._clients = clients
@@ -122,32 +123,27 @@ class Engine:
             job.failures for job in self.jobs.values()
         )
 
-    async def until_ready(self) -> None:
-        """Wait until every enabled collector has finished once, at the latest two minutes after the start."""
-        while not self.ready():
-            self.ticked.clear()
-            await self.ticked.wait()
-
     def ready(self) -> bool:
-        """Whether every enabled collector has finished once, or two minutes have passed."""
-        done = all(source.surveyed for source in self.sources.values()) and all(
-            job.attempted for job in self.jobs.values()
-        )
-        return done or monotonic() - self._started > READY_AT_THE_LATEST
+        """Whether the page holds what every enabled collector read first, or two minutes have passed."""
+        return self.complete.is_set() or monotonic() - self._started > READY_AT_THE_LATEST
 
     async def run(self) -> None:
         """Keep the page up to date until cancelled; then stop every loop."""
         try:
             while True:
                 began = monotonic()
+                complete = all(source.surveyed for source in self.sources.values()) and all(
+                    job.attempted for job in self.jobs.values()
+                )
                 for job in self.jobs.values():
                     job.expire()
                 self.publish()
                 await self._publication.build()
                 self.ticked_at = monotonic()
-                self.ticked.set()
+                if complete:
+                    self.complete.set()
                 # A fleet's page takes long to build: it is then built less often than every second.
-                await asyncio.sleep(max(TICK, 5 * (self.ticked_at - began)))
+                await asyncio.sleep(max(TICK if self.complete.is_set() else FIRST_TICK, 5 * (self.ticked_at - began)))
         finally:
             for key in list(self.sources):
                 await self._drop(key)
@@ -167,6 +163,7 @@ class Engine:
         reads = Reads(account, self._clock, MetricData(self._clock, budget, ask, billed))
         source = Source(key, reads)
         source.task = asyncio.create_task(self._survey(source))
+        source.task.add_done_callback(_log_death)
         return source
 
     async def _drop(self, key: SourceKey) -> None:
@@ -211,9 +208,10 @@ class Engine:
         try:
             async with asyncio.timeout(SURVEY_INTERVAL):
                 seen = await survey.survey(aws, configured, self.config.aws.parameter_keys, self.config.expect)
-        except (ReadFailed, TimeoutError, *CALL_ERRORS) as error:
-            if not isinstance(error, ReadFailed):
-                aws.note(error, "cloudformation", "DescribeStacks")
+        except ReadFailed:
+            return  # on the attempt's account already
+        except (TimeoutError, TypeError, ValueError, AttributeError, *CALL_ERRORS) as error:
+            aws.note(error, "cloudformation", "DescribeStacks")
             return
         if not configured and any(failure.operation == "cloudformation.DescribeStacks" for failure in aws.failures):
             # Names alone do not say which deployments are gone, or what they are called.
@@ -242,9 +240,11 @@ class Engine:
                 job = Job(each, collector, settings, source.reads, self._publication, self._clock)
                 self.jobs[key] = job
                 self._tasks[key] = asyncio.create_task(job.run())
+                self._tasks[key].add_done_callback(_log_death)
 
     def _forget(self, key: tuple[str, str]) -> asyncio.Task[None]:
-        self.jobs.pop(key).withdraw()
+        job = self.jobs.pop(key)
+        job.withdraw(account=all(job.account_key != other.account_key for other in self.jobs.values()))
         return self._tasks.pop(key)
 
     @staticmethod
@@ -298,6 +298,12 @@ class Engine:
         for owner, ready in owners.items():
             self._publication.publish(owner, ready)
         self._owners = set(owners)
+
+
+def _log_death(task: asyncio.Task[None]) -> None:
+    """A loop ends when it is cancelled. Should it end by a mistake of ours, what it served expires; this says why."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("a loop ended", exc_info=error)
 
 
 def _samples(source: Source) -> Iterator[Sample]:

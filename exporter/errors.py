@@ -64,6 +64,14 @@ _CREDENTIAL_ERRORS = (
     exceptions.ProfileNotFound,
     exceptions.SSOError,
     exceptions.TokenRetrievalError,
+    RuntimeError,  # botocore's only one: credentials that are expired as soon as they come, by a clock that is wrong
+)
+_CONNECTION_ERRORS = (
+    aiohttp.ClientError,
+    exceptions.ConnectionError,
+    exceptions.HTTPClientError,
+    exceptions.ResponseStreamingError,
+    OSError,
 )
 
 
@@ -89,9 +97,7 @@ def reason_of(error: BaseException) -> tuple[str, str]:
         return "timeout", name
     if isinstance(error, ResponseParserError | json.JSONDecodeError | LookupError | UnicodeDecodeError):
         return "invalid_response", name
-    if isinstance(
-        error, exceptions.HTTPClientError | exceptions.ResponseStreamingError | aiohttp.ClientError | OSError
-    ):
+    if isinstance(error, _CONNECTION_ERRORS):
         return "connection", name
     return "other", name
 
@@ -100,8 +106,10 @@ def reason_of(error: BaseException) -> tuple[str, str]:
 CALL_ERRORS = (
     exceptions.ClientError,
     exceptions.BotoCoreError,
+    ResponseParserError,  # the one error of botocore that is no BotoCoreError
     aiohttp.ClientError,
     OSError,
+    RuntimeError,
     TimeoutError,
     LookupError,
 )
@@ -113,13 +121,17 @@ def iam_action(service: str, operation: str) -> str:
 
 
 class Failure(NamedTuple):
-    """One thing that could not be read or understood; ``action`` is the IAM action where AWS refused it."""
+    """One thing that could not be read or understood; ``action`` is the IAM action where AWS refused it.
+
+    ``bug``: the exception, where it is a collector's own and its traceback is wanted in the log.
+    """
 
     operation: str
     reason: str
     code: str
     detail: str
     action: str | None = None
+    bug: BaseException | None = None
 
 
 class ReadFailed(Exception):

@@ -16,6 +16,7 @@ _ROLES = {
     "2-6-db-timescale-replica": "timescaledb",
     "5-1-ecs-cluster": "ecs",
 }
+_BURSTABLE = ("t2", "t3", "t3a", "t4g")
 
 
 class Host(NamedTuple):
@@ -29,6 +30,11 @@ class Host(NamedTuple):
     @property
     def role(self) -> str:
         return _ROLES.get(self.template or "", "other")
+
+    @property
+    def burstable(self) -> bool:
+        """Whether its class earns and spends CPU credits."""
+        return self.instance.get("InstanceType", "").partition(".")[0] in _BURSTABLE
 
 
 def hosts(answer: Mapping[str, Any], deployment: Deployment) -> list[Host]:
@@ -91,8 +97,8 @@ def is_outdated(host: Host, numbers: Mapping[tuple[str, str], int]) -> bool | No
     wanted = {each["LaunchTemplateId"]: each.get("Version", "$Default") for each in _templates(group)}
     if not wanted:
         return None
-    started = member.get("LaunchTemplate", {})
-    template = started.get("LaunchTemplateId")
+    started = member.get("LaunchTemplate")  # None of an instance that a launch configuration started
+    template = started["LaunchTemplateId"] if started else ""
     if template not in wanted:
         return True
 

@@ -13,7 +13,7 @@ _KEYS = {"ts": "created", "level": "levelname", "msg": "message", "logger": "nam
 
 
 class _Time:
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # logging's
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -43,3 +43,5 @@ def set_up(level: str, form: str) -> None:
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
     for noisy in ("aiobotocore", "botocore", "aiohttp.access", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for twice in ("aiobotocore.credentials", "botocore.credentials"):  # poll.py tells it in a line, this in a traceback
+        logging.getLogger(twice).setLevel(logging.CRITICAL)

@@ -57,6 +57,7 @@ class MetricData:
     billed: Callable[[int], None]
     data: dict[Metric, Datum] = field(default_factory=dict)
     _flights: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _asking: set[int] = field(default_factory=set)  # periods whose flight takes no more metrics
 
     async def refresh(self, metrics: Sequence[Metric], wanted: float) -> None:
         """Make no metric's datum older than ``wanted`` seconds. Raises MetricsRefused and what the client raises."""
@@ -65,6 +66,10 @@ class MetricData:
             datum = self.data.setdefault(metric, Datum(wanted, now))
             datum.used_at, datum.wanted = now, min(datum.wanted, wanted)
         for period in sorted({metric.period for metric in metrics if self._due(metric, now)}):
+            while period in self._asking:
+                await asyncio.wait([self._flights[period]])
+            if not any(metric.period == period and self._due(metric, now) for metric in metrics):
+                continue
             if period not in self._flights:
                 flight = asyncio.create_task(self._fly(period))
                 self._flights[period] = flight
@@ -83,6 +88,7 @@ class MetricData:
                 metric: datum for metric, datum in self.data.items() if now - datum.used_at < 10 * datum.wanted
             }
             due = [metric for metric in self.data if metric.period == period and self._due(metric, now)]
+            self._asking.add(period)
             if len(due) > self.budget:
                 month = len(due) * PRICE * 2_592_000 / max(period, 300)
                 msg = (
@@ -93,6 +99,7 @@ class MetricData:
             for start in range(0, len(due), LIMIT):
                 await self._read(due[start : start + LIMIT], period, now)
         finally:
+            self._asking.discard(period)
             del self._flights[period]
 
     async def _read(self, metrics: Sequence[Metric], period: int, now: float) -> None:

@@ -12,6 +12,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import inf
 
 from .aws import Answer, Aws, Reads
@@ -42,7 +43,8 @@ LAST_SUCCESS = Family(
 )
 OLDEST_READ = Family(
     "tts_aws_collector_oldest_read_timestamp_seconds",
-    "When the oldest sample that this collector serves now was read; ages in alerts subtract from it.",
+    "When the oldest sample that this collector serves now was read, or due if it is read less often; "
+    "ages in alerts subtract from it.",
     _COLLECTOR,
     "time",
     stable=True,
@@ -122,6 +124,7 @@ class Job:
         self._skipped = 0
         self._errors: Counter[str] = Counter()
         self._failed_attempts = 0
+        self._changed = asyncio.Event()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -129,7 +132,7 @@ class Job:
         return self.deployment.name, self.collector.name
 
     async def run(self) -> None:
-        """Attempt at once, then at every tick, until cancelled."""
+        """Attempt at once, then at every tick and when the deployment has other resources, until cancelled."""
         due = self._clock.time()
         self._publish_self()
         shift = random.random()
@@ -145,28 +148,37 @@ class Job:
             if now > due:
                 self._skipped += 1 + int((now - due) // interval)
                 due = now + interval - (now - due) % interval
-            await self._clock.sleep(due - now)
+            if await self._changes_within(due - now):
+                due = self._clock.time()
+
+    async def _changes_within(self, seconds: float) -> bool:
+        """Sleep until the next tick, or until a survey shows other resources: the interval may be hours."""
+        waiting = [
+            asyncio.create_task(self._changed.wait()),
+            asyncio.create_task(self._clock.sleep(seconds)),
+        ]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        return self._changed.is_set()
 
     async def attempt(self) -> None:
         """Ask AWS once and publish what became of it. Does not raise."""
+        self._changed.clear()
         aws = Aws(self.reads, interval=self.settings.interval, max_age=self.settings.max_age)
         began = time.monotonic()
         deployment = self.deployment
         answer: Answer | None = None
-        try:
-            async with asyncio.timeout(self.settings.timeout):
-                answer = await self.collector.fetch(aws, deployment)
-        except ReadFailed:
-            pass  # on the attempt's account already
-        except TimeoutError as error:
-            aws.failures.append(
-                Failure(self.collector.name, "timeout", "TimeoutError", f"{error or 'attempt given up'}")
-            )
-        except Exception as error:
-            log.exception("collector failed", extra=self._fields())
-            aws.failures.append(
-                Failure(self.collector.name, "invalid_response", type(error).__name__, str(error)[:300])
-            )
+        with self._contained(aws.failures):
+            try:
+                async with asyncio.timeout(self.settings.timeout):
+                    answer = await self.collector.fetch(aws, deployment)
+            except ReadFailed:
+                pass  # on the attempt's account already
+            except TimeoutError:
+                aws.failures.append(Failure(self.collector.name, "timeout", "TimeoutError", "attempt given up"))
         if answer is not None:
             self._answer = answer
         now = self._clock.time()
@@ -186,18 +198,23 @@ class Job:
     def update(self, deployment: Deployment, settings: CollectorConfig) -> None:
         """Go on with what a survey or a reload changed; the present attempt ends with what it began with."""
         relabelled = target_labels(deployment) != target_labels(self.deployment)
+        if relabelled:
+            self._publication.withdraw(self.account_key)
+        if deployment.owned != self.deployment.owned:
+            self._changed.set()
         self.deployment, self.settings = deployment, settings
         if relabelled:
             self._publish(self._clock.time(), complete=False)
             self._publish_self()
 
-    def withdraw(self) -> None:
-        """Serve nothing of this job any more."""
-        for owner in (self.key, (*self.key, "self"), self._account_key):
+    def withdraw(self, *, account: bool = True) -> None:
+        """Serve nothing of this job any more; without ``account`` what it knows of its account stays."""
+        for owner in (self.key, (*self.key, "self"), *([self.account_key] if account else [])):
             self._publication.withdraw(owner)
 
     @property
-    def _account_key(self) -> tuple[str, str, str]:
+    def account_key(self) -> tuple[str, str, str]:
+        """Account, region and collector: who serves the same account-scoped series as other deployments' jobs."""
         return self.deployment.account_id, self.deployment.region, self.collector.name
 
     def _publish(self, now: float, *, complete: bool) -> list[Failure]:
@@ -207,12 +224,13 @@ class Job:
         age = self._answer.oldest()
         self._oldest_read, self._expires_at = age or (None, inf)
         samples: list[Sample] = []
-        for sample in self._understood():
-            if isinstance(sample, Malformed):
-                detail = f"{sample.error} in {sample.resource}"
-                failures.append(Failure(self.collector.name, "invalid_response", "malformed", detail))
-            else:
-                samples.append(sample)
+        with self._contained(failures):
+            for sample in self.collector.samples(self._answer, self.deployment):
+                if isinstance(sample, Malformed):
+                    detail = f"{sample.error} in {sample.resource}"
+                    failures.append(Failure(self.collector.name, "invalid_response", "malformed", detail))
+                else:
+                    samples.append(sample)
         lasting = {(sample.family.name, sample.labels): sample for sample in samples if sample.family.lasting}
         if failures or not complete:  # what is missing was not read: the configuration still holds for it
             samples += [sample for series, sample in self._lasting.items() if series not in lasting]
@@ -225,15 +243,18 @@ class Job:
         self._publication.publish(self.key, lines(own, target))
         # The same for all deployments of the account and region: the last one that read it stands.
         shared = [sample for sample in samples if sample.family.scope == "account"]
-        self._publication.publish(self._account_key, lines(shared, target))
+        self._publication.publish(self.account_key, lines(shared, target))
         return failures
 
-    def _understood(self) -> Iterator[Sample | Malformed]:
+    @contextmanager
+    def _contained(self, failures: list[Failure]) -> Iterator[None]:
+        """A mistake in a collector, or an answer that it cannot read, is a failure of it and of nothing else."""
         try:
-            yield from self.collector.samples(self._answer, self.deployment)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            log.exception("answer not understood", extra=self._fields())
-            yield Malformed(self.collector.name, f"{type(error).__name__}: {error}")
+            yield
+        except Exception as error:  # noqa: BLE001  # the one place that catches everything
+            failures.append(
+                Failure(self.collector.name, "invalid_response", type(error).__name__, str(error)[:300], bug=error)
+            )
 
     def _settle(self, failures: list[Failure], now: float) -> None:
         """Count failures; log each when it begins and when it is over."""
@@ -245,13 +266,14 @@ class Job:
             fields = {"operation": failure.operation, "reason": failure.reason, "code": failure.code}
             if failure.action:
                 fields["missing_action"] = failure.action
-            log.log(level, "could not read", extra=self._fields() | fields | {"detail": failure.detail})
+            extra = self._fields() | fields | {"detail": failure.detail}
+            log.log(level, "could not read", extra=extra, exc_info=failure.bug)
         for key, failure in before.items():
             if key not in after:
                 log.info(
                     "reads again", extra=self._fields() | {"operation": failure.operation, "reason": failure.reason}
                 )
-        self.failures = list(after.values())
+        self.failures = [failure._replace(bug=None) for failure in after.values()]  # a traceback holds the answer
         if failures:
             self._failed_attempts = min(self._failed_attempts + 1, 30)
         else:

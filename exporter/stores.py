@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from .buckets import purpose
-from .deployment import Deployment, Tags, as_dict
+from .deployment import Deployment, Tags
+from .metrics import Malformed, each
 
 Raw = Mapping[str, Any]
 Listing = Mapping[str, list[Raw]]  # by what the items are of: a store's name, or an ARN without its partition
@@ -62,8 +63,13 @@ def _owned(deployment: Deployment, storage: str, id_: str, tags: Tags = (), *mem
     return None if stack is None else Store(storage, id_, stack, type_, arn, (id_, *members))
 
 
+def is_aurora(described: Raw) -> bool:
+    """RDS lists the clusters and instances of Neptune and DocumentDB as well."""
+    return str(described["Engine"]).startswith("aurora")
+
+
 def aurora(cluster: Raw, deployment: Deployment) -> Store | None:
-    if not cluster["Engine"].startswith("aurora"):  # RDS lists Neptune's and DocumentDB's clusters as well
+    if not is_aurora(cluster):
         return None
     store = _owned(deployment, "aurora", cluster["DBClusterIdentifier"], cluster.get("TagList", ()))
     if store is None:
@@ -75,7 +81,7 @@ def aurora(cluster: Raw, deployment: Deployment) -> Store | None:
 
 def elasticache(group: Raw, deployment: Deployment) -> Store | None:
     # Without cluster mode a snapshot names only the node that it was taken from.
-    store = _owned(deployment, "elasticache", group["ReplicationGroupId"], (), *group.get("MemberClusters", ()))
+    store = _owned(deployment, "elasticache", group["ReplicationGroupId"], (), *group["MemberClusters"])
     return store._replace(retention_days=group.get("SnapshotRetentionLimit")) if store else None
 
 
@@ -114,9 +120,12 @@ def cache_snapshot(snapshot: Raw) -> Backup | None:
 def volume_snapshot(snapshot: Raw) -> Backup | None:
     if "TransferType" in snapshot:  # a copy, and the volume that a copy names is arbitrary
         return None
-    tags = as_dict(snapshot.get("Tags", ()))
-    method = "automated" if "aws:dlm:lifecycle-policy-id" in tags else "manual"
-    if "aws:backup:source-resource" in tags or "AWS Backup" in snapshot.get("Description", ""):
+    tags = {tag["Key"] for tag in snapshot.get("Tags", ())}
+    text = snapshot.get("Description", "")
+    method = "manual"
+    if "aws:dlm:lifecycle-policy-id" in tags or text.startswith("Created for policy: policy-"):
+        method = "automated"
+    elif "aws:backup:source-resource" in tags or "AWS Backup" in text:
         method = "aws_backup"
     if snapshot["State"] == "error":
         return Backup(method, snapshot["SnapshotId"], snapshot.get("StartTime"), failed=True)
@@ -137,91 +146,97 @@ def recovery_point(point: Raw) -> Backup | None:
     # Not one that is half there or on its way out, nor a continuous one that was stopped.
     if point["Status"] not in ("COMPLETED", "AVAILABLE"):
         return None
-    return Backup("aws_backup", _last_part(point["RecoveryPointArn"]), _ended(point))
+    return Backup("aws_backup", _last_part(point["RecoveryPointArn"]), point.get("CompletionDate"))
 
 
-def _ended(item: Raw) -> datetime | None:
-    """When a job of AWS Backup completed, or began where AWS does not say."""
-    return item.get("CompletionDate") or item.get("CreationDate")
+def _job(job: Raw, there: set[str]) -> Iterator[Backup]:
+    """A failure, or that a recovery point that is ``there`` still was completed (anew).
 
-
-def _jobs(jobs: Iterable[Raw], there: set[str]) -> Iterator[Backup]:
-    """Failures, and completions of the recovery points that are ``there`` still.
-
-    A continuous recovery point keeps its creation date, so its jobs alone tell when it was last written to.
+    A continuous recovery point keeps its creation date, so its jobs alone tell when it was last written.
     """
-    for job in jobs:
-        if job["State"] in ("FAILED", "ABORTED", "EXPIRED", "PARTIAL"):
-            yield Backup("aws_backup", job["BackupJobId"], _ended(job), failed=True)
-        elif job["State"] == "COMPLETED":
-            made = {_last_part(job["RecoveryPointArn"])} if "RecoveryPointArn" in job else there
-            yield from [Backup("aws_backup", id_, _ended(job)) for id_ in made & there]
+    if job["State"] in ("FAILED", "ABORTED", "EXPIRED", "PARTIAL"):
+        yield Backup("aws_backup", job["BackupJobId"], job.get("CompletionDate"), failed=True)
+    elif job["State"] == "COMPLETED":
+        made = {_last_part(job["RecoveryPointArn"])} if "RecoveryPointArn" in job else there
+        for id_ in made & there:
+            yield Backup("aws_backup", id_, job.get("CompletionDate"))
 
 
 class Evidence(NamedTuple):
-    """What an account's listings say; None for a listing that was not, or not wholly, read."""
+    """What an account's listings say; None for a listing that was not wholly read and understood."""
 
     snapshots: Mapping[str, Listing | None]  # by kind of storage
     points: Listing | None
-    jobs: Listing
-    restore_jobs: Listing
+    backup_jobs: Listing | None
+    restore_jobs: Listing | None
+    malformed: tuple[Malformed, ...]
 
     def methods(self, store: Store) -> set[str]:
         """The methods of which every listing that could show a backup of the store was read."""
-        own = {"automated", "manual"} if self.snapshots[store.storage] is not None else set()
+        own = set() if self.snapshots[store.storage] is None else {"automated", "manual"}
         # AWS Backup does not back up ElastiCache.
-        return own | {"aws_backup"} if self.points is not None or store.storage == "elasticache" else own
+        return own if self.points is None and store.storage != "elasticache" else own | {"aws_backup"}
 
     def backups(self, store: Store) -> list[Backup]:
-        """All known backups of the store; one can occur several times, under the same id."""
+        """Every backup of the store that is known of; one may occur again under the same id."""
         snapshots = self.snapshots[store.storage] or {}
-        found = [_SNAPSHOT[store.storage](raw) for name in store.names for raw in snapshots.get(name, ())]
-        found += [recovery_point(raw) for raw in (self.points or {}).get(store.arn, ())]
-        there = {each.id for each in found if each and each.method == "aws_backup" and not each.failed}
-        return [each for each in found if each] + list(_jobs(self.jobs.get(store.arn, ()), there))
+        made = [_SNAPSHOT[store.storage](raw) for name in store.names for raw in snapshots.get(name, ())]
+        made += [recovery_point(raw) for raw in (self.points or {}).get(store.arn, ())]
+        found = [backup for backup in made if backup]
+        there = {backup.id for backup in found if backup.method == "aws_backup" and not backup.failed}
+        return found + [made for job in (self.backup_jobs or {}).get(store.arn, ()) for made in _job(job, there)]
 
-    def restores(self, store: Store) -> tuple[list[datetime], list[datetime]]:
-        """When restores of the store succeeded, and when they failed."""
+    def restores(self, store: Store) -> tuple[list[datetime | None], list[datetime | None]] | None:
+        """When restores of the store succeeded and when they failed; None where that is not known."""
+        if self.restore_jobs is None and store.storage != "elasticache":
+            return None
         succeeded, failed = [], []
-        for job in self.restore_jobs.get(store.arn, ()):
+        for job in (self.restore_jobs or {}).get(store.arn, ()):
             # Without validation there is no ValidationStatus; while it runs (VALIDATING) nothing is known.
-            status, validation, at = job["Status"], job.get("ValidationStatus", "SUCCESSFUL"), _ended(job)
-            if at and (status, validation) == ("COMPLETED", "SUCCESSFUL"):
-                succeeded.append(at)
-            elif at and (status in ("FAILED", "ABORTED") or validation in ("FAILED", "TIMED_OUT")):
-                failed.append(at)
+            status, validation = job["Status"], job.get("ValidationStatus", "SUCCESSFUL")
+            if (status, validation) == ("COMPLETED", "SUCCESSFUL"):
+                succeeded.append(job.get("CompletionDate"))
+            elif status in ("FAILED", "ABORTED") or validation in ("FAILED", "TIMED_OUT"):
+                failed.append(job.get("CompletionDate"))
         return succeeded, failed
 
 
 def evidence(answer: Mapping[str, Any]) -> Evidence:
     """Sort an answer's listings by what their items are of."""
-    vaults = answer.get("vaults", {"": None}).values()
-    points = None if None in vaults else [point for vault in vaults for point in vault["RecoveryPoints"]]
-    return Evidence(
-        {
-            "aurora": _by(answer, "cluster_snapshots", "DBClusterSnapshots", "DBClusterIdentifier"),
-            "elasticache": _by(answer, "cache_snapshots", "Snapshots", "ReplicationGroupId", "CacheClusterId"),
-            "timescaledb": _by(answer, "volume_snapshots", "Snapshots", "VolumeId"),
-            "efs": {},  # AWS Backup alone backs these up
-            "s3": {},
-        },
-        None if points is None else _sorted(points, "ResourceArn"),
-        _by(answer, "backup_jobs", "BackupJobs", "ResourceArn") or {},
-        _by(answer, "restore_jobs", "RestoreJobs", "SourceResourceArn") or {},
-    )
+    malformed: list[Malformed] = []
 
+    def listed(part: str, key: str, *names: str) -> Listing | None:
+        return by(answer[part][key], *names) if part in answer else None
 
-def _by(answer: Mapping[str, Any], part: str, key: str, *names: str) -> Listing | None:
-    return _sorted(answer[part][key], *names) if part in answer else None
+    def by(items: Iterable[Raw], *names: str) -> Listing | None:
+        """Items by the first of the members that they have; None if one has none, as it could be of any store."""
+        found: dict[str, list[Raw]] = {}
 
+        def put(item: Raw) -> tuple[()]:
+            name = item[next((name for name in names if name in item), names[0])]
+            found.setdefault(name.split(":", 2)[-1] if name.startswith("arn:") else name, []).append(item)
+            return ()
 
-def _sorted(items: Iterable[Raw], *names: str) -> Listing:
-    """Items by the first of the members that they have."""
-    found: dict[str, list[Raw]] = {}
-    for item in items:
-        of = next((item[name] for name in names if name in item), "")
-        found.setdefault(of.split(":", 2)[-1] if of.startswith("arn:") else of, []).append(item)
-    return found
+        wrong = [marker for marker in each(items, put) if isinstance(marker, Malformed)]
+        malformed.extend(wrong)
+        return None if wrong else found
+
+    vaults = answer.get("vaults", {"names": [""], "read": {}})
+    read = [vaults["read"].get(name) for name in vaults["names"]]
+    points = None if None in read else by([point for vault in read for point in vault["RecoveryPoints"]], "ResourceArn")
+    snapshots = {
+        "aurora": listed("cluster_snapshots", "DBClusterSnapshots", "DBClusterIdentifier"),
+        "elasticache": listed("cache_snapshots", "Snapshots", "ReplicationGroupId", "CacheClusterId"),
+        "timescaledb": listed("volume_snapshots", "Snapshots", "VolumeId"),
+        "efs": {},  # AWS Backup alone backs these up
+        "s3": {},
+    }
+    backup_jobs = listed("backup_jobs", "BackupJobs", "ResourceArn")
+    restores = answer.get("restore_jobs", {}).get("RestoreJobs")
+    # Jobs from before AWS told what they restored say nothing of anybody.
+    told = None if restores is None else [job for job in restores if "SourceResourceArn" in job]
+    restore_jobs = None if told is None else by(told, "SourceResourceArn")
+    return Evidence(snapshots, points, backup_jobs, restore_jobs, tuple(malformed))
 
 
 def _last_part(arn: str) -> str:

@@ -62,7 +62,10 @@ async def survey(
         {
             "stacks": aws.read("cloudformation", "DescribeStacks"),
             "tagged": aws.read(
-                "resourcegroupstaggingapi", "GetResources", TagFilters=[{"Key": STACK_TAG}], max_age=aws.interval
+                "resourcegroupstaggingapi",
+                "GetResources",
+                TagFilters=[{"Key": STACK_TAG}],
+                ResourceTypeFilters=[kind.rstrip(":") for kind in _TYPES],
             ),
         }
     )
@@ -175,8 +178,7 @@ def from_config(
         stack
         for stack in stacks
         if stack.name in config.stacks
-        or (stack.name.startswith(config.stack_prefix + "-")
-        and _identity(stack, keys) in (None, who))
+        or (stack.name.startswith(config.stack_prefix + "-") and _identity(stack, keys) in (None, who))
         or _identity(stack, keys) == who
     )
     include: dict[str, tuple[str, ...]] = {}
@@ -199,7 +201,7 @@ def from_config(
 
 def resource_of(arn: str) -> tuple[str, str] | None:
     """CloudFormation's type and the id of a resource, from its ARN; None for a type that no collector reads."""
-    _, _, service, _, _, resource = arn.split(":", 5)
+    _, _, service, _, _, resource = (arn.split(":", 5) + [""] * 5)[:6]
     if service in ("s3", "sns", "sqs"):
         return _TYPES[f"{service}:"], resource
     kind, separator, id_ = resource.partition("/" if "/" in resource.partition(":")[0] else ":")

@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..aws import Answer, Aws, Metric
+from ..aws import Answer, Aws
 from ..collector import Collector
 from ..deployment import UNASSIGNED, Deployment
+from ..metric_data import Metric
 from ..metrics import Family, Malformed, Sample, each
+from ..stores import aurora, is_aurora
 
 CLUSTER_TYPE, INSTANCE_TYPE = "AWS::RDS::DBCluster", "AWS::RDS::DBInstance"
 CLUSTER = ("db_cluster",)
@@ -24,16 +26,12 @@ ACTION = ("resource", "action")
 INFO = Family(
     "tts_aws_rds_cluster_info", "An Aurora cluster (RDS DBCluster).", (*CLUSTER, "engine", "engine_version", "stack")
 )
-AVAILABLE = Family(
-    "tts_aws_rds_cluster_available", "It is available, or being backed up (RDS DBCluster.Status).", CLUSTER, "flag"
-)
+AVAILABLE = Family("tts_aws_rds_cluster_available", "Up, or being backed up (RDS DBCluster.Status).", CLUSTER, "flag")
 MEMBERS = Family(
     "tts_aws_rds_cluster_members", "Instances by role (RDS DBClusterMember.IsClusterWriter).", (*CLUSTER, "role")
 )
 ZONES = Family(
-    "tts_aws_rds_cluster_availability_zones",
-    "Zones that hold a member, none while one is being created (RDS DBInstance.AvailabilityZone).",
-    CLUSTER,
+    "tts_aws_rds_cluster_availability_zones", "Zones that hold a member (RDS DBInstance.AvailabilityZone).", CLUSTER
 )
 DELETION_PROTECTION = Family(
     "tts_aws_rds_cluster_deletion_protection_enabled", "It is on (RDS DBCluster.DeletionProtection).", CLUSTER, "flag"
@@ -53,10 +51,7 @@ INSTANCE_INFO = Family(
     (*INSTANCE, "instance_class", "engine_version", "availability_zone"),
 )
 INSTANCE_AVAILABLE = Family(
-    "tts_aws_rds_instance_available",
-    "It is available, or being backed up (RDS DBInstance.DBInstanceStatus).",
-    INSTANCE,
-    "flag",
+    "tts_aws_rds_instance_available", "Up, or being backed up (RDS DBInstance.DBInstanceStatus).", INSTANCE, "flag"
 )
 AUTO_UPGRADE = Family(
     "tts_aws_rds_auto_minor_version_upgrade_enabled",
@@ -75,9 +70,7 @@ CERTIFICATE = Family(
 )
 LAG = Family("tts_aws_rds_replica_lag_seconds", "How far a reader is behind (CloudWatch AuroraReplicaLag).", INSTANCE)
 PENDING = Family(
-    "tts_aws_rds_pending_maintenance_actions",
-    "What AWS is going to do, no series where it plans nothing (RDS PendingMaintenanceAction.Action).",
-    ACTION,
+    "tts_aws_rds_pending_maintenance_actions", "What AWS plans to do (RDS PendingMaintenanceAction.Action).", ACTION
 )
 AUTO_APPLIED = Family(
     "tts_aws_rds_pending_maintenance_auto_applied_after_timestamp_seconds",
@@ -93,11 +86,8 @@ FORCED = Family(
 )
 
 ACTIONS = (
-    "rds:DescribeDBClusters",
-    "rds:DescribeDBInstances",
-    "rds:DescribePendingMaintenanceActions",
-    "rds:DescribeDBMajorEngineVersions",
-    "cloudwatch:GetMetricData",
+    *("rds:DescribeDBClusters", "rds:DescribeDBInstances", "rds:DescribePendingMaintenanceActions"),
+    *("rds:DescribeDBMajorEngineVersions", "cloudwatch:GetMetricData"),
 )
 
 HOUR, DAY = 3_600, 86_400
@@ -119,24 +109,12 @@ async def fetch(aws: Aws, deployment: Deployment) -> Answer:
 
 async def _lag(aws: Aws, deployment: Deployment) -> dict[Metric, float]:
     clusters = (await aws.read("rds", "DescribeDBClusters"))["DBClusters"]
-    owned = [cluster for cluster in clusters if _stack(cluster, deployment) is not None]
-    members = [member for cluster in owned for member in cluster.get("DBClusterMembers", ())]
+    members = [member for each in clusters if aurora(each, deployment) for member in each.get("DBClusterMembers", ())]
     return await aws.metrics(_lag_of(each["DBInstanceIdentifier"]) for each in members if not each["IsClusterWriter"])
 
 
 def _lag_of(instance: str) -> Metric:
     return Metric("AWS/RDS", "AuroraReplicaLag", (("DBInstanceIdentifier", instance),))
-
-
-def _is_aurora(described: Mapping[str, Any]) -> bool:
-    """RDS lists the clusters and instances of Neptune and DocumentDB as well."""
-    return str(described.get("Engine", "")).startswith("aurora")
-
-
-def _stack(cluster: Mapping[str, Any], deployment: Deployment) -> str | None:
-    if not _is_aurora(cluster):
-        return None
-    return deployment.owner(CLUSTER_TYPE, cluster["DBClusterIdentifier"], cluster.get("TagList", ()))
 
 
 def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
@@ -149,15 +127,17 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
     owned: set[tuple[str, str]] = set()  # kind of resource in an ARN, identifier
 
     def of_cluster(cluster: Mapping[str, Any]) -> Iterator[Sample]:
-        name, stack = cluster["DBClusterIdentifier"], _stack(cluster, deployment)
-        if stack is None:
+        if not (store := aurora(cluster, deployment)):
             return
+        name = store.resource
         owned.add(("cluster", name))
         version = cluster["EngineVersion"]
-        yield INFO.sample(1, db_cluster=name, engine=cluster["Engine"], engine_version=version, stack=stack)
+        yield INFO.sample(1, db_cluster=name, engine=cluster["Engine"], engine_version=version, stack=store.stack)
         yield AVAILABLE.sample(cluster["Status"] in SERVING, db_cluster=name)
         if "DBClusterMembers" in cluster:
-            roles = Counter("writer" if member["IsClusterWriter"] else "reader" for member in cluster["DBClusterMembers"])
+            roles = Counter(
+                "writer" if member["IsClusterWriter"] else "reader" for member in cluster["DBClusterMembers"]
+            )
             for role in ("writer", "reader"):
                 yield MEMBERS.sample(roles[role], db_cluster=name, role=role)
             # Not the cluster's own AvailabilityZones: that is where instances may be, always three.
@@ -166,17 +146,18 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
                 yield ZONES.sample(len(held), db_cluster=name)
         if (protected := cluster.get("DeletionProtection")) is not None:
             yield DELETION_PROTECTION.sample(protected, db_cluster=name)
-        # StorageEncrypted is false for storage that is encrypted with a key of AWS (sse-rds), so only its true is proof.
+        # StorageEncrypted is false for what is encrypted with a key of AWS's own (sse-rds), so only its true is proof.
         if (type_ := cluster.get("StorageEncryptionType")) or cluster.get("StorageEncrypted"):
             yield ENCRYPTED.sample(type_ != "none", db_cluster=name)
         for engine in engines:
-            if engine["Engine"] == cluster["Engine"] and f"{version}.".startswith(f"{engine['MajorEngineVersion']}."):
+            major = engine.get("MajorEngineVersion")  # of 16.6 it is 16
+            if engine.get("Engine") == cluster["Engine"] and f"{version}.".startswith(f"{major}."):
                 for lifecycle in engine.get("SupportedEngineLifecycles", ()):
                     if lifecycle["LifecycleSupportName"] == "open-source-rds-standard-support":
                         yield SUPPORT_END.sample(lifecycle["LifecycleSupportEndDate"], db_cluster=name)
 
     def of_instance(instance: Mapping[str, Any]) -> Iterator[Sample]:
-        if not _is_aurora(instance):
+        if not is_aurora(instance):
             return
         name, cluster = instance["DBInstanceIdentifier"], instance["DBClusterIdentifier"]
         mine = ("cluster", cluster) in owned or deployment.owner(CLUSTER_TYPE, cluster) is not None
@@ -184,13 +165,9 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
             return
         owned.add(("db", name))
         labels = {"db_instance": name, "db_cluster": cluster}
-        yield INSTANCE_INFO.sample(
-            1,
-            **labels,
-            instance_class=instance["DBInstanceClass"],
-            engine_version=instance["EngineVersion"],
-            availability_zone=instance.get("AvailabilityZone", ""),  # it has none while it is created
-        )
+        if zone := instance.get("AvailabilityZone"):  # it has none while it is created
+            of_its_own = {"instance_class": instance["DBInstanceClass"], "engine_version": instance["EngineVersion"]}
+            yield INSTANCE_INFO.sample(1, **labels, **of_its_own, availability_zone=zone)
         yield INSTANCE_AVAILABLE.sample(instance["DBInstanceStatus"] in SERVING, **labels)
         for family, value in (
             (AUTO_UPGRADE, instance.get("AutoMinorVersionUpgrade")),
@@ -217,7 +194,8 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
     yield from each(instances, of_instance)
     yield from each(answer.get("maintenance", {}).get("PendingMaintenanceActions", ()), of_plan)
     if "clusters" in answer:
-        listed = [(each.get("DBClusterIdentifier", ""), each.get("TagList", ())) for each in clusters if _is_aurora(each)]
+        ours = [each for each in clusters if str(each.get("Engine")).startswith("aurora")]
+        listed = [(each.get("DBClusterIdentifier", ""), each.get("TagList", ())) for each in ours]
         yield UNASSIGNED.sample(deployment.unassigned(CLUSTER_TYPE, listed), resource_type=CLUSTER_TYPE)
 
 
@@ -225,12 +203,11 @@ COLLECTOR = Collector(
     name="aurora",
     interval=300,
     actions=ACTIONS,
-    # fmt: off
     families=(
-        INFO, AVAILABLE, MEMBERS, ZONES, DELETION_PROTECTION, ENCRYPTED, INSTANCE_INFO, INSTANCE_AVAILABLE, AUTO_UPGRADE,
-        PUBLIC, CERTIFICATE, LAG, SUPPORT_END, PENDING, AUTO_APPLIED, FORCED, UNASSIGNED,
+        *(INFO, AVAILABLE, MEMBERS, ZONES, DELETION_PROTECTION, ENCRYPTED, SUPPORT_END),
+        *(INSTANCE_INFO, INSTANCE_AVAILABLE, AUTO_UPGRADE, PUBLIC, CERTIFICATE, LAG),
+        *(PENDING, AUTO_APPLIED, FORCED, UNASSIGNED),
     ),
-    # fmt: on
     fetch=fetch,
     samples=samples,
 )

@@ -7,7 +7,7 @@ API: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRecoveryPoin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from ..aws import Answer, Aws
 from ..collector import Collector
 from ..deployment import Deployment
 from ..metrics import Family, Malformed, Sample, each
-from ..stores import Evidence, Raw, Store
+from ..stores import Evidence, Store
 
 STORE = ("storage", "resource")
 METHOD = (*STORE, "method")
@@ -99,6 +99,7 @@ ACTIONS = (
     "backup:ListRestoreJobs",
 )
 
+METHODS = ("automated", "manual", "aws_backup")
 DAY = 86_400
 
 
@@ -122,12 +123,12 @@ async def fetch(aws: Aws, deployment: Deployment) -> Answer:
 
 
 async def _vaults(aws: Aws) -> dict[str, Any]:
-    """The recovery points of every vault by its name; None for a vault that could not be read."""
+    """The names of all vaults, and the recovery points of those that could be read."""
     vaults = (await aws.read("backup", "ListBackupVaults"))["BackupVaultList"]
     names = [vault["BackupVaultName"] for vault in vaults]
     listing = "ListRecoveryPointsByBackupVault"
     read = await aws.gather({name: aws.read("backup", listing, BackupVaultName=name) for name in names})
-    return {name: read.get(name) for name in names}
+    return {"names": names, "read": read}
 
 
 def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
@@ -141,6 +142,7 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
         (deployment.resources("AWS::S3::Bucket"), stores.s3),
     ):
         yield from each(listed, partial(_of_store, store_of, evidence, deployment))
+    yield from evidence.malformed
 
 
 def _of_store(
@@ -149,43 +151,47 @@ def _of_store(
     store = store_of(raw, deployment)
     if store is None:
         return
-    labels = {"storage": store.storage, "resource": store.resource}
+    of = {"storage": store.storage, "resource": store.resource}
     expected = getattr(deployment.expect.backups, store.storage)
-    yield INFO.sample(1, **labels, importance="important" if expected.important else "optional", stack=store.stack)
-    yield MAX_AGE.sample(expected.late, **labels, level="late")
-    yield MAX_AGE.sample(expected.overdue, **labels, level="overdue")
-    yield TEST_MAX_AGE.sample(deployment.expect.restore_test, **labels)
+    yield INFO.sample(1, **of, importance="important" if expected.important else "optional", stack=store.stack)
+    yield MAX_AGE.sample(expected.late, **of, level="late")
+    yield MAX_AGE.sample(expected.overdue, **of, level="overdue")
+    yield TEST_MAX_AGE.sample(deployment.expect.restore_test, **of)
     if store.restorable is not None:
-        yield RESTORABLE.sample(store.restorable, **labels)
+        yield RESTORABLE.sample(store.restorable, **of)
     if store.retention_days is not None:
-        yield RETENTION.sample(store.retention_days * DAY, **labels)
+        yield RETENTION.sample(store.retention_days * DAY, **of)
 
     backups = evidence.backups(store)
     for method in sorted(evidence.methods(store)):
         restorable = [backup for backup in backups if backup.method == method and not backup.failed]
-        yield POINTS.sample(len({backup.id for backup in restorable}), **labels, method=method)
-        yield from _newest(LAST_SUCCESS, (backup.at for backup in restorable), **labels, method=method)
-    for method in ("automated", "manual", "aws_backup"):
-        failed = (backup.at for backup in backups if backup.method == method and backup.failed)
-        yield from _newest(LAST_FAILURE, failed, **labels, method=method)
-
+        yield POINTS.sample(len({backup.id for backup in restorable}), **of, method=method)
+        if method != "aws_backup" or evidence.backup_jobs is not None:
+            yield from _newest(LAST_SUCCESS, [backup.at for backup in restorable], **of, method=method)
+    for method in METHODS:
+        failed = [backup.at for backup in backups if backup.method == method and backup.failed]
+        yield from _newest(LAST_FAILURE, failed, **of, method=method)
     # Apart from the rest: a drill's day is typed by hand, and a typing error must not hide the backups.
     yield from each([store], partial(_restore_tests, evidence, deployment))
 
 
 def _restore_tests(evidence: Evidence, deployment: Deployment, store: Store) -> Iterator[Sample]:
-    labels = {"storage": store.storage, "resource": store.resource}
-    passed, failed = evidence.restores(store)
+    of = {"storage": store.storage, "resource": store.resource}
+    if (restores := evidence.restores(store)) is None:
+        return
+    succeeded, failed = restores
     drills = [deployment.expect.restore_tests.get(store.resource)]
     if tag := deployment.tags(store.type, store.resource).get("last-restore-test"):
         drills.append(date.fromisoformat(tag))
-    passed += [datetime.combine(day, time(), UTC) for day in drills if day]
-    yield from _newest(TEST_SUCCESS, passed, **labels)
-    yield from _newest(TEST_FAILURE, failed, **labels)
+    succeeded += [datetime.combine(day, time(), UTC) for day in drills if day]
+    yield from _newest(TEST_SUCCESS, succeeded, **of)
+    yield from _newest(TEST_FAILURE, failed, **of)
 
 
-def _newest(family: Family, times: Iterable[datetime | None], **labels: str) -> Iterator[Sample]:
-    if known := [moment for moment in times if moment]:
+def _newest(family: Family, times: Sequence[datetime | None], **labels: str) -> Iterator[Sample]:
+    """The newest of times, unless one of them is not known: it may be the newest."""
+    known = [moment for moment in times if moment]
+    if known and len(known) == len(times):
         yield family.sample(max(known), **labels)
 
 
@@ -193,11 +199,10 @@ COLLECTOR = Collector(
     name="backups",
     interval=900,
     actions=ACTIONS,
-    # fmt: off
     families=(
-        INFO, LAST_SUCCESS, POINTS, LAST_FAILURE, RESTORABLE, RETENTION, MAX_AGE, TEST_SUCCESS, TEST_FAILURE, TEST_MAX_AGE
+        *(INFO, LAST_SUCCESS, POINTS, LAST_FAILURE, RESTORABLE, RETENTION, MAX_AGE),
+        *(TEST_SUCCESS, TEST_FAILURE, TEST_MAX_AGE),
     ),
-    # fmt: on
     fetch=fetch,
     samples=samples,
 )

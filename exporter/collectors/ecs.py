@@ -161,10 +161,7 @@ def in_cluster(cluster: str, answer: Answer, deployment: Deployment) -> Iterator
     yield from each(active, lambda service: service_samples(service, cluster, definitions, deployment))
     yield from each(active, lambda service: task_samples(service, cluster, running, stopped))
     yield from each(hosts.found, lambda host: host_samples(host, cluster))
-    if hosts.complete:
-        counts = Counter(host.get("status") for host in hosts.found)
-        for status in STATUSES:
-            yield HOSTS.sample(counts[status], ecs_cluster=cluster, status=status.lower())
+    yield from each([hosts] if hosts.complete else [], lambda listed: status_samples(listed, cluster))
 
 
 def service_samples(
@@ -181,7 +178,8 @@ def service_samples(
     component = component_of(deployment, name) or recognise(
         service, definition.get("containerDefinitions", ()), deployment.template_of(stack)
     )
-    yield INFO.sample(1, **labels, component=component, launch_type=ecs.launch_type(service), stack=stack)
+    if kind := ecs.launch_type(service):
+        yield INFO.sample(1, **labels, component=component, launch_type=kind, stack=stack)
     expected = deployment.expect.min_tasks
     least = expected.get(name, expected.get(component, least_tasks(component, service["desiredCount"])))
     yield MIN_TASKS.sample(least, **labels)
@@ -207,10 +205,10 @@ def task_samples(
     labels = {"ecs_cluster": cluster, "ecs_service": service["serviceName"]}
     group = f"service:{service['serviceName']}"
     if running.complete:
-        tasks = [task for task in running.found if task.get("group") == group and task.get("lastStatus") == "RUNNING"]
-        yield ZONES.sample(len({task["availabilityZone"] for task in tasks if "availabilityZone" in task}), **labels)
+        tasks = [task for task in running.found if task["group"] == group and task["lastStatus"] == "RUNNING"]
+        yield ZONES.sample(len({task["availabilityZone"] for task in tasks}), **labels)
     if stopped.complete:
-        ends = Counter(ecs.reason_of(task) for task in stopped.found if task.get("group") == group)
+        ends = Counter(ecs.reason_of(task) for task in stopped.found if task["group"] == group)
         for reason in ecs.REASONS:
             yield STOPPED.sample(ends[reason], **labels, reason=reason)
 
@@ -221,6 +219,12 @@ def host_samples(host: dict[str, Any], cluster: str) -> Iterator[Sample]:
     health = host.get("healthStatus", {}).get("overallStatus")
     if health in ("OK", "IMPAIRED"):
         yield HEALTHY.sample(health == "OK", **labels)
+
+
+def status_samples(hosts: ecs.Described, cluster: str) -> Iterator[Sample]:
+    counts = Counter(host["status"] for host in hosts.found)
+    for status in STATUSES:
+        yield HOSTS.sample(counts[status], ecs_cluster=cluster, status=status.lower())
 
 
 def cluster_samples(cluster: dict[str, Any]) -> Iterator[Sample]:

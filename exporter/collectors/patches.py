@@ -7,14 +7,15 @@ API: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_Describ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ..aws import Answer, Aws, Metric
+from ..aws import Answer, Aws
 from ..collector import Collector
 from ..deployment import UNASSIGNED, Deployment, as_dict
 from ..hosts import INSTANCE, Host, hosts, is_outdated, tagged_instances, version_numbers
+from ..metric_data import Metric
 from ..metrics import Family, Malformed, Sample, each
 
 HOST = ("instance_id",)
@@ -26,14 +27,11 @@ INFO = Family(
 )
 MISSING = Family(
     "tts_aws_ec2_patches_missing",
-    "Patches missing, failed, rejected or waiting for a reboot; none if never scanned "
-    "(SSM InstancePatchState.CriticalNonCompliantCount, SecurityNonCompliantCount, OtherNonCompliantCount).",
+    "Patches missing, failed, rejected or waiting for a reboot (SSM InstancePatchState.*NonCompliantCount).",
     (*HOST, "patch_severity"),
 )
 APPLICABLE = Family(
-    "tts_aws_ec2_patches_applicable_missing",
-    "Approved patches that are not installed (SSM InstancePatchState.MissingCount).",
-    HOST,
+    "tts_aws_ec2_patches_applicable_missing", "Approved, not installed (SSM InstancePatchState.MissingCount).", HOST
 )
 FAILED = Family(
     "tts_aws_ec2_patches_failed", "Patches that failed to install (SSM InstancePatchState.FailedCount).", HOST
@@ -53,16 +51,10 @@ LAUNCHED = Family(
     "tts_aws_ec2_instance_launched_timestamp_seconds", "Last launch (EC2 Instance.LaunchTime).", HOST, "time"
 )
 IMAGE_CREATED = Family(
-    "tts_aws_ec2_image_created_timestamp_seconds",
-    "When the host's image was made; none if it was deregistered (EC2 Image.CreationDate).",
-    HOST,
-    "time",
+    "tts_aws_ec2_image_created_timestamp_seconds", "When its image was made (EC2 Image.CreationDate).", HOST, "time"
 )
 SUPPORT_END = Family(
-    "tts_aws_ec2_os_support_end_timestamp_seconds",
-    "When fixes for the host's operating system end; none if it is unknown (EC2 Image.Name).",
-    HOST,
-    "time",
+    "tts_aws_ec2_os_support_end_timestamp_seconds", "When fixes for its system end (EC2 Image.Name).", HOST, "time"
 )
 CREDITS = Family(
     "tts_aws_ec2_cpu_credit_balance", "CPU credits of a burstable host (CloudWatch AWS/EC2 CPUCreditBalance).", HOST
@@ -75,6 +67,9 @@ OUTDATED = Family(
     "flag",
 )
 
+HOSTS = (INFO, LAUNCHED, IMAGE_CREATED, SUPPORT_END, CREDITS, OUTDATED)
+PATCHES = (SCANNED, APPLICABLE, FAILED, REBOOT, MISSING)
+
 ACTIONS = (
     "ec2:DescribeInstances",
     "autoscaling:DescribeAutoScalingGroups",
@@ -85,18 +80,17 @@ ACTIONS = (
 )
 
 STATES_A_CALL = 50
-# AvailableSecurityUpdateCount would be of Windows only.
-SEVERITIES = {
-    "critical": "CriticalNonCompliantCount",
-    "security": "SecurityNonCompliantCount",
-    "other": "OtherNonCompliantCount",
-}
-BURSTABLE = ("t2", "t3", "t3a", "t4g")
-# How Amazon names its images -> end of support. Source: Amazon Linux 2 FAQs; Amazon Linux 2023 User Guide, Release cadence.
-SUPPORT = {
-    "amzn2-ami-": datetime(2026, 6, 30, tzinfo=UTC),
-    "al2023-ami-": datetime(2029, 6, 30, tzinfo=UTC),
-}
+# A count that is missing is unknown. AvailableSecurityUpdateCount is of Windows only.
+COUNTS: tuple[tuple[Family, str, dict[str, str]], ...] = (
+    (APPLICABLE, "MissingCount", {}),
+    (FAILED, "FailedCount", {}),
+    (REBOOT, "InstalledPendingRebootCount", {}),
+    (MISSING, "CriticalNonCompliantCount", {"patch_severity": "critical"}),
+    (MISSING, "SecurityNonCompliantCount", {"patch_severity": "security"}),
+    (MISSING, "OtherNonCompliantCount", {"patch_severity": "other"}),
+)
+# How Amazon names its images -> end of support. Source: Amazon Linux 2 FAQs; Amazon Linux 2023 User Guide.
+SUPPORT = {"amzn2-ami-": datetime(2026, 6, 30, tzinfo=UTC), "al2023-ami-": datetime(2029, 6, 30, tzinfo=UTC)}
 
 
 async def fetch(aws: Aws, deployment: Deployment) -> Answer:
@@ -118,41 +112,39 @@ def listings(aws: Aws) -> dict[str, Any]:
 
 async def details(aws: Aws, deployment: Deployment) -> Answer:
     """What has to be asked for by the ids of the deployment's hosts."""
-    instances = [host.instance for host in hosts(await aws.gather(listings(aws)), deployment)]
-    ids = sorted(instance["InstanceId"] for instance in instances if "InstanceId" in instance)
-    images = sorted({instance["ImageId"] for instance in instances if "ImageId" in instance})
-    parts: dict[Any, Any] = {
-        ("patches", start): aws.read(
-            "ssm", "DescribeInstancePatchStates", InstanceIds=ids[start : start + STATES_A_CALL]
+    owned = hosts(await aws.gather(listings(aws)), deployment)
+    ids = sorted(host.instance["InstanceId"] for host in owned if "InstanceId" in host.instance)
+    images = sorted({host.instance["ImageId"] for host in owned if "ImageId" in host.instance})
+    batches = [ids[start : start + STATES_A_CALL] for start in range(0, len(ids), STATES_A_CALL)]
+    parts: dict[str, Awaitable[Any]] = {
+        "patches": aws.gather(
+            {batch[0]: aws.read("ssm", "DescribeInstancePatchStates", InstanceIds=batch) for batch in batches}
         )
-        for start in range(0, len(ids), STATES_A_CALL)
     }
     if images:
         # A filter, as asking by id fails for all of them if one was deregistered.
         by_id = [{"Name": "image-id", "Values": images}]
         parts["images"] = aws.read("ec2", "DescribeImages", Filters=by_id, IncludeDeprecated=True)
-    if burstable := [credits_of(instance) for instance in instances if is_burstable(instance)]:
+    if burstable := [credits_of(host) for host in owned if host.burstable]:
         parts["credits"] = aws.metrics(burstable)
     return await aws.gather(parts)
 
 
 def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
-    owned = hosts(answer, deployment)
-    details = answer.get("details", {})
+    owned, details = hosts(answer, deployment), answer.get("details", {})
     images = {image.get("ImageId"): image for image in details.get("images", {}).get("Images", ())}
     numbers = version_numbers(answer.get("versions", {}).get("LaunchTemplateVersions", ()))
-    states = {key: part for key, part in details.items() if key[0] == "patches"}
-    if "instances" in answer:
-        listed = tagged_instances(answer)
-        yield UNASSIGNED.sample(deployment.unassigned(INSTANCE, listed), resource_type=INSTANCE)
+    if "instances" in answer and "groups" in answer:
+        unassigned = deployment.unassigned(INSTANCE, tagged_instances(answer))
+        yield UNASSIGNED.sample(unassigned, resource_type=INSTANCE)
     yield from each(owned, lambda host: host_samples(host, details.get("credits", {})))
     yield from each(owned, lambda host: image_samples(host, images))
     yield from each(owned, lambda host: template_samples(host, numbers))
-    for part in states.values():
+    for part in details.get("patches", {}).values():
         yield from each(part["InstancePatchStates"], patch_samples)
 
 
-def host_samples(host: Host, credit_balances: Mapping[Metric, float]) -> Iterator[Sample]:
+def host_samples(host: Host, balances: Mapping[Metric, float]) -> Iterator[Sample]:
     instance = host.instance
     id_ = instance["InstanceId"]
     yield INFO.sample(
@@ -166,7 +158,7 @@ def host_samples(host: Host, credit_balances: Mapping[Metric, float]) -> Iterato
         stack=host.stack,
     )
     yield LAUNCHED.sample(instance["LaunchTime"], instance_id=id_)
-    if (balance := credit_balances.get(credits_of(instance))) is not None:
+    if (balance := balances.get(credits_of(host))) is not None:
         yield CREDITS.sample(balance, instance_id=id_)
 
 
@@ -182,42 +174,27 @@ def image_samples(host: Host, images: Mapping[str, Mapping[str, Any]]) -> Iterat
 
 
 def template_samples(host: Host, numbers: Mapping[tuple[str, str], int]) -> Iterator[Sample]:
-    old = is_outdated(host, numbers)
-    if old is not None:
+    if (old := is_outdated(host, numbers)) is not None:
         yield OUTDATED.sample(old, instance_id=host.instance["InstanceId"])
 
 
 def patch_samples(state: dict[str, Any]) -> Iterator[Sample]:
     id_ = state["InstanceId"]
     yield SCANNED.sample(state["OperationEndTime"], instance_id=id_)
-    for family, field in (
-        (APPLICABLE, "MissingCount"),
-        (FAILED, "FailedCount"),
-        (REBOOT, "InstalledPendingRebootCount"),
-    ):
+    for family, field, labels in COUNTS:
         if (count := state.get(field)) is not None:
-            yield family.sample(count, instance_id=id_)
-    for severity, field in SEVERITIES.items():
-        if (count := state.get(field)) is not None:
-            yield MISSING.sample(count, instance_id=id_, patch_severity=severity)
+            yield family.sample(count, instance_id=id_, **labels)
 
 
-def is_burstable(instance: Mapping[str, Any]) -> bool:
-    return instance.get("InstanceType", "").partition(".")[0] in BURSTABLE
-
-
-def credits_of(instance: Mapping[str, Any]) -> Metric:
-    return Metric("AWS/EC2", "CPUCreditBalance", (("InstanceId", instance.get("InstanceId", "")),))
+def credits_of(host: Host) -> Metric:
+    return Metric("AWS/EC2", "CPUCreditBalance", (("InstanceId", host.instance.get("InstanceId", "")),))
 
 
 COLLECTOR = Collector(
     name="patches",
     interval=1_800,
     actions=ACTIONS,
-    families=(
-        *(INFO, MISSING, APPLICABLE, FAILED, REBOOT, SCANNED, LAUNCHED, IMAGE_CREATED, SUPPORT_END, CREDITS, OUTDATED),
-        UNASSIGNED,
-    ),
+    families=(*HOSTS, *PATCHES, UNASSIGNED),
     fetch=fetch,
     samples=samples,
 )

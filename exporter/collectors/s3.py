@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..aws import Answer, Aws, Metric
+from ..aws import Answer, Aws
 from ..buckets import purpose
 from ..collector import Collector
 from ..deployment import Deployment
+from ..metric_data import Metric
 from ..metrics import Family, Malformed, Sample, each
 
 BUCKET_TYPE = "AWS::S3::Bucket"
@@ -43,7 +44,7 @@ REPLICATED = Family(
 )
 EXPIRATION = Family(
     "tts_aws_s3_bucket_noncurrent_expiration_seconds",
-    "How long an overwritten object is kept, at least; none if for ever (S3 NoncurrentVersionExpiration.NoncurrentDays).",
+    "How long overwritten objects are kept at least; none if for ever (S3 NoncurrentVersionExpiration.NoncurrentDays).",
     BUCKET,
 )
 PRESENT = Family(
@@ -105,7 +106,7 @@ async def configuration(aws: Aws, name: str, key: str | None) -> dict[str, Any] 
         # An object of exactly this name comes before all others that begin so.
         parts["objects"] = aws.read("s3", "ListObjectsV2", Bucket=name, Prefix=key, MaxKeys=1, pages=1)
     second = await aws.gather(parts)
-    third = {}
+    third: dict[str, Any] = {}
     if second.get("versioning", {}).get("Status") == "Enabled":  # AWS replicates no other bucket
         none = ("ReplicationConfigurationNotFoundError",)
         third = await aws.gather({"replication": aws.read("s3", "GetBucketReplication", Bucket=name, absent=none)})
@@ -116,7 +117,7 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
     metrics = answer.get("metrics", {})
     buckets = deployment.resources(BUCKET_TYPE)
     there = [(name, stack) for name, stack in buckets.items() if answer.get(("bucket", name)) is not None]
-    yield from each(there, lambda item: bucket_samples(*item, answer["bucket", item[0]], deployment))
+    yield from each(there, lambda item: bucket_samples(item[0], item[1], answer["bucket", item[0]], deployment))
     for name, _ in there:
         if (size := metrics.get(size_of(name))) is not None:
             yield SIZE.sample(size, bucket=name, storage_class="standard")
@@ -134,26 +135,26 @@ def bucket_samples(name: str, stack: str, parts: dict[str, Any], deployment: Dep
         yield MFA_DELETE.sample(parts["versioning"].get("MFADelete") == "Enabled", **labels)
         if not versioned:
             yield REPLICATED.sample(0, **labels)
-    if "replication" in parts:
-        rules = parts["replication"].get("ReplicationConfiguration", {}).get("Rules", ())
+    # Of these an empty answer is none that was ever configured; in any other everything is there.
+    if (replication := parts.get("replication")) is not None:
+        rules = replication["ReplicationConfiguration"]["Rules"] if replication else []
         yield REPLICATED.sample(any(rule["Status"] == "Enabled" for rule in rules), **labels)
-    if "public_access" in parts:
-        blocks = parts["public_access"].get("PublicAccessBlockConfiguration", {})
-        yield BLOCKED.sample(all(blocks.get(block) for block in BLOCKS), **labels)
+    if (access := parts.get("public_access")) is not None:
+        blocks = [access["PublicAccessBlockConfiguration"][block] for block in BLOCKS] if access else [False]
+        yield BLOCKED.sample(all(blocks), **labels)
+    if (lifecycle := parts.get("lifecycle")) is not None:
+        enabled = [rule for rule in lifecycle["Rules"] if rule["Status"] == "Enabled"] if lifecycle else []
+        limits = [rule["NoncurrentVersionExpiration"] for rule in enabled if "NoncurrentVersionExpiration" in rule]
+        if days := [limit["NoncurrentDays"] for limit in limits if "NoncurrentDays" in limit]:
+            yield EXPIRATION.sample(min(days) * DAY, **labels)
     if "encryption" in parts:
         rules = parts["encryption"]["ServerSideEncryptionConfiguration"]["Rules"]
-        defaults = [rule.get("ApplyServerSideEncryptionByDefault", {}) for rule in rules]
-        yield KMS.sample(any(default.get("SSEAlgorithm", "").startswith("aws:kms") for default in defaults), **labels)
-    if "lifecycle" in parts:
-        rules = [rule for rule in parts["lifecycle"].get("Rules", ()) if rule["Status"] == "Enabled"]
-        days = [rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays") for rule in rules]
-        if limits := [limit for limit in days if limit is not None]:
-            yield EXPIRATION.sample(min(limits) * DAY, **labels)
-    if "objects" in parts:
-        key = required(name, stack, deployment)
-        yield PRESENT.sample(
-            any(item["Key"] == key for item in parts["objects"].get("Contents", ())), **labels, key=key
-        )
+        algorithms = [rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules]
+        yield KMS.sample(any(algorithm.startswith("aws:kms") for algorithm in algorithms), **labels)
+    key = required(name, stack, deployment)
+    if key and "objects" in parts:
+        objects = parts["objects"]["Contents"] if parts["objects"]["KeyCount"] else []  # S3 leaves empty lists out
+        yield PRESENT.sample(any(item["Key"] == key for item in objects), **labels, key=key)
 
 
 def required(name: str, stack: str, deployment: Deployment) -> str | None:

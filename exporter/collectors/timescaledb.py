@@ -78,15 +78,24 @@ async def fetch(aws: Aws, deployment: Deployment) -> Answer:
     )
 
 
-async def activities(aws: Aws, deployment: Deployment) -> tuple[float, Answer]:
-    """When it was asked, and the newest activities of each group; AWS remembers six weeks, the first page is enough."""
+async def activities(aws: Aws, deployment: Deployment) -> tuple[float, dict[str, Any]]:
+    """When it was asked, and the newest activities of each group.
+
+    AWS remembers six weeks, newest first. One page for all groups mostly reaches back an hour; else each is asked.
+    """
     described = await aws.read("autoscaling", "DescribeAutoScalingGroups")
-    names = [
+    names = sorted(
         group.get("AutoScalingGroupName", "") for group in described["AutoScalingGroups"] if launches(group, deployment)
-    ]
+    )
+    page = await aws.read("autoscaling", "DescribeScalingActivities", pages=1)
+    found = page["Activities"]
+    if "NextToken" not in page or min(one["StartTime"].timestamp() for one in found) < aws.now - HOUR:
+        by_group = {
+            name: {"Activities": [one for one in found if one["AutoScalingGroupName"] == name]} for name in names
+        }
+        return aws.now, by_group
     parts = {
-        name: aws.read("autoscaling", "DescribeScalingActivities", AutoScalingGroupName=name, pages=1)
-        for name in sorted(names)
+        name: aws.read("autoscaling", "DescribeScalingActivities", AutoScalingGroupName=name, pages=1) for name in names
     }
     return aws.now, await aws.gather(parts)
 
@@ -114,7 +123,7 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
     yield from each(hosts(answer, deployment), host_samples)
     if "activities" in answer:
         asked, by_group = answer["activities"]
-        yield from each(by_group.items(), lambda item: launch_samples(*item, asked))
+        yield from each(by_group.items(), lambda item: launch_samples(item[0], item[1], asked))
 
 
 def volume_samples(volume: dict[str, Any], deployment: Deployment) -> Iterator[Sample]:
@@ -123,11 +132,11 @@ def volume_samples(volume: dict[str, Any], deployment: Deployment) -> Iterator[S
     stack = deployment.owner(VOLUME_TYPE, id_, volume.get("Tags", ()))
     if stack is None or deployment.template_of(stack) not in ROLES or volume["State"] in ("deleting", "deleted"):
         return
-    attached = [item for item in volume.get("Attachments", ()) if item["State"] == "attached"]
+    attached = [item for item in volume["Attachments"] if item["State"] == "attached"]
     yield INFO.sample(
         1,
         volume_id=id_,
-        instance_id=attached[0].get("InstanceId", "") if attached else "",
+        instance_id=attached[0]["InstanceId"] if attached else "",
         volume_type=volume["VolumeType"],
         availability_zone=volume["AvailabilityZone"],
         stack=stack,
@@ -154,7 +163,7 @@ def launch_samples(group: str, answer: dict[str, Any], asked: float) -> Iterator
     launched = [
         activity
         for activity in answer["Activities"]
-        if activity.get("Description", "").startswith("Launching a new EC2 instance: ")
+        if activity["Description"].startswith("Launching a new EC2 instance: ")
         and activity["StartTime"].timestamp() > asked - HOUR
     ]
     yield LAUNCHES.sample(len(launched), autoscaling_group=group)
