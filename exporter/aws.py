@@ -108,6 +108,7 @@ class Reads:
         client = self.account.client(service)
         method = xform_name(operation)
         async with self.account.slot(service):
+            await self.account.turn.wait()
             if not client.can_paginate(method):
                 answer: dict[str, Any] = await getattr(client, method)(**parameters)
                 answer.pop("ResponseMetadata", None)

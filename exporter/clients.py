@@ -12,7 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, UnknownServiceError
 from botocore.parsers import ResponseParserError
 from botocore.utils import parse_timestamp
 
@@ -63,6 +63,7 @@ class TokenBucket:
         self._filled = clock.time()
 
     async def take(self) -> None:
+        """Wait for a request's turn."""
         now = self._clock.time()
         refill = max(0.0, now - self._filled) * self._limit.per_second
         self._tokens = min(float(self._limit.burst), self._tokens + refill) - 1
@@ -77,9 +78,10 @@ class Account:
     ``account_id`` is empty until AWS has said whose the credentials are.
     """
 
-    def __init__(self, account_id: str, region: str, settings: AwsConfig, clock: Clock) -> None:
+    def __init__(self, account_id: str, region: str, settings: AwsConfig, clock: Clock, turn: Turn) -> None:
         self.account_id = account_id
         self.region = region
+        self.turn = turn
         self.requests: Counter[tuple[str, str]] = Counter()  # (service, operation)
         self.errors: Counter[tuple[str, str, str]] = Counter()  # (service, operation, code)
         self.throttled: Counter[tuple[str, str]] = Counter()
@@ -181,6 +183,21 @@ def fast_timestamp(value: Any) -> datetime:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
+class Turn:
+    """Lets calls begin one after another, with everything else of the loop in between.
+
+    To build and sign a request takes a few milliseconds. When a hundred begin at once, as at the start, a scrape would
+    wait for all of them, and then for all of their answers.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def wait(self) -> None:
+        async with self._lock:
+            await asyncio.sleep(0)
+
+
 class Pool:
     """The connections of all clients: one pool and one TLS context for each proxy (usually none)."""
 
@@ -226,7 +243,9 @@ class Clients:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
+        self._load_models()
         self._pool = Pool()
+        self._turn = Turn()
         self._config = AioConfig(
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
@@ -241,6 +260,15 @@ class Clients:
         await self._stack.aclose()
         await self._pool.close()
 
+    def _load_models(self) -> None:
+        """Read AWS's models from disk now (0.3 s), once for all accounts: later each would hold up scrapes."""
+        loader = self._session.get_component("data_loader")
+        loader.load_data_with_path("endpoints")
+        for service in self._services:
+            for kind in ("service-2", "endpoint-rule-set-1", "paginators-1"):
+                with suppress(UnknownServiceError):  # DLM and STS list nothing in pages
+                    loader.load_service_model(service, kind)
+
     @property
     def default_region(self) -> str | None:
         """The region of the environment, the profile or the instance, as every AWS client finds it."""
@@ -250,11 +278,13 @@ class Clients:
 
     async def account(self, region: str, role_arn: str | None = None, external_id: str | None = None) -> Account:
         """Make the clients of one region: of the role's account, or of the one that the credentials are for."""
-        account = Account(role_arn.split(":")[4] if role_arn else "", region, self._settings, self._clock)
+        account_id = role_arn.split(":")[4] if role_arn else ""
+        account = Account(account_id, region, self._settings, self._clock, self._turn)
         session = self._assuming(account, role_arn, external_id) if role_arn else self._session
         for service in self._services:
             client = session.create_client(service, region_name=region, config=self._config)
             account.add(service, await self._stack.enter_async_context(client))
+            await asyncio.sleep(0)  # making one takes some milliseconds; scrapes are answered in between
         return account
 
     def _assuming(self, account: Account, role_arn: str, external_id: str | None) -> AioSession:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Hashable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -35,7 +36,8 @@ SURVEY_INTERVAL = 300.0
 SURVEY_RETRY = 60.0
 # Seconds between two looks at what has become too old, and between two builds of the page.
 TICK = 1.0
-FIRST_TICK = 0.1
+# The same before the page is complete for the first time.
+FIRST_LOOKS = 0.02
 READY_AT_THE_LATEST = 120.0
 
 SourceKey = tuple[str, str | None, str | None]  # region, role, external id
@@ -75,6 +77,7 @@ class Engine:
         self._clock = clock
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._owners: set[Hashable] = set()
+        self._applied = False
         self._reload_successful = True
         self._reloaded_at = clock.time()
 
@@ -104,6 +107,7 @@ class Engine:
                     for each in configured
                 ]
             source.again.set()
+        self._applied = True
         self.publish()
 
     def reloaded(self, *, successfully: bool) -> None:
@@ -132,21 +136,39 @@ class Engine:
         try:
             while True:
                 began = monotonic()
-                complete = all(source.surveyed for source in self.sources.values()) and all(
-                    job.attempted for job in self.jobs.values()
-                )
-                for job in self.jobs.values():
-                    job.expire()
-                self.publish()
-                await self._publication.build()
-                self.ticked_at = monotonic()
-                if complete:
-                    self.complete.set()
+                await self._tick()
                 # A fleet's page takes long to build: it is then built less often than every second.
-                await asyncio.sleep(max(TICK if self.complete.is_set() else FIRST_TICK, 5 * (self.ticked_at - began)))
+                rest = max(TICK, 5 * (monotonic() - began))
+                if self.complete.is_set():
+                    await asyncio.sleep(rest)
+                else:  # at once when it becomes complete
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._until_complete(), rest)
         finally:
             for key in list(self.sources):
                 await self._drop(key)
+
+    async def _tick(self) -> None:
+        """Withdraw what has become too old and build the page from what there is."""
+        complete = self._is_complete()
+        for job in self.jobs.values():
+            job.expire()
+        self.publish()
+        await self._publication.build()
+        self.ticked_at = monotonic()
+        if complete:
+            self.complete.set()
+
+    async def _until_complete(self) -> None:
+        while not self._is_complete():  # noqa: ASYNC110  # jobs come and go meanwhile: there is no one event
+            await asyncio.sleep(FIRST_LOOKS)
+
+    def _is_complete(self) -> bool:
+        return (
+            self._applied
+            and all(source.surveyed for source in self.sources.values())
+            and all(job.attempted for job in self.jobs.values())
+        )
 
     async def _open(self, key: SourceKey) -> Source:
         region, role_arn, external_id = key
@@ -290,7 +312,7 @@ class Engine:
             )
             owners["deployment", each.name] = lines(deployment_samples(each, twin), target_labels(each))
         own = list(exporter_samples(reload_successful=self._reload_successful, reloaded_at=self._reloaded_at))
-        if all(source.surveyed or source.configured for source in self.sources.values()):
+        if self._applied and all(source.surveyed or source.configured for source in self.sources.values()):
             own.append(DEPLOYMENTS.sample(len(seen)))
         owners["exporter"] = lines(own, {})
         for owner in self._owners - owners.keys():

@@ -57,19 +57,23 @@ _CREDENTIAL_CODES = frozenset(
 _CREDENTIAL_ERRORS = (
     exceptions.CredentialRetrievalError,
     exceptions.InvalidConfigError,
+    exceptions.LoginError,
     exceptions.MetadataRetrievalError,
     exceptions.NoAuthTokenError,
     exceptions.NoCredentialsError,
     exceptions.PartialCredentialsError,
     exceptions.ProfileNotFound,
+    exceptions.RefreshWithMFAUnsupportedError,
     exceptions.SSOError,
     exceptions.TokenRetrievalError,
+    exceptions.UnknownCredentialError,
     RuntimeError,  # botocore's only one: credentials that are expired as soon as they come, by a clock that is wrong
 )
 _CONNECTION_ERRORS = (
     aiohttp.ClientError,
     exceptions.ConnectionError,
     exceptions.HTTPClientError,
+    exceptions.IncompleteReadError,
     exceptions.ResponseStreamingError,
     OSError,
 )
@@ -95,7 +99,7 @@ def reason_of(error: BaseException) -> tuple[str, str]:
         return "credentials", name
     if isinstance(error, TimeoutError | exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
         return "timeout", name
-    if isinstance(error, ResponseParserError | json.JSONDecodeError | LookupError | UnicodeDecodeError):
+    if isinstance(error, ResponseParserError | LookupError | ValueError | TypeError | AttributeError):
         return "invalid_response", name
     if isinstance(error, _CONNECTION_ERRORS):
         return "connection", name
@@ -111,7 +115,9 @@ CALL_ERRORS = (
     OSError,
     RuntimeError,
     TimeoutError,
-    LookupError,
+    LookupError,  # what botocore's parsers raise at an answer of another form than AWS's
+    json.JSONDecodeError,
+    UnicodeDecodeError,
 )
 
 

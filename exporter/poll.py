@@ -219,7 +219,7 @@ class Job:
 
     def _publish(self, now: float, *, complete: bool) -> list[Failure]:
         """Publish what the answer says at a moment; return what in it cannot be understood."""
-        failures = []
+        failures: list[Failure] = []
         self._answer = self._answer.at(now)
         age = self._answer.oldest()
         self._oldest_read, self._expires_at = age or (None, inf)

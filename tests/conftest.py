@@ -110,6 +110,7 @@ async def account(
     region: str = "eu-west-1",
     account_id: str = "",
     role_arn: str | None = None,
+    external_id: str | None = None,
     budget: int = 500,
     services: Iterable[str] = (),
     config: Config | None = None,
@@ -117,7 +118,7 @@ async def account(
     """The shared reads of one account and region, as the engine makes them."""
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(clients(clock, config, services))
-        made = await opened.account(region, role_arn)
+        made = await opened.account(region, role_arn, external_id)
         made.account_id = made.account_id or account_id
 
         async def ask(**parameters: Any) -> Any:

@@ -74,8 +74,14 @@ class Steps(FrozenClock):
             await asyncio.sleep(0)
             return
         awake = asyncio.Event()
-        heapq.heappush(self._sleepers, (self.now + seconds, next(self._count), awake))
-        await awake.wait()
+        sleeper = (self.now + seconds, next(self._count), awake)
+        heapq.heappush(self._sleepers, sleeper)
+        try:
+            await awake.wait()
+        finally:
+            if sleeper in self._sleepers:  # cancelled
+                self._sleepers.remove(sleeper)
+                heapq.heapify(self._sleepers)
 
     @property
     def wakes(self) -> list[float]:

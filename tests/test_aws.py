@@ -161,9 +161,11 @@ def test_absent_is_an_answer(small: Small, clock: FrozenClock) -> None:
     ]
 
 
-@pytest.mark.parametrize(("max_age", "lifetime"), [(None, 900.0), (0, 900.0), (400.0, 1200.0)])
-def test_last_answer_stands_in(small: Small, clock: FrozenClock, max_age: float | None, lifetime: float) -> None:
-    """When a read fails its last answer stands in, with its own age, until it is too old and not a second longer."""
+@pytest.mark.parametrize(("max_age", "lifetime", "due"), [(None, 900.0, 0.0), (0, 900.0, 0.0), (400.0, 1200.0, 250.0)])
+def test_last_answer_stands_in(
+    small: Small, clock: FrozenClock, max_age: float | None, lifetime: float, due: float
+) -> None:
+    """When a read fails its last answer stands in until it is too old; it is as old as it should not have become."""
 
     async def run() -> None:
         async with account(clock, services=["rds"]) as reads:
@@ -174,7 +176,7 @@ def test_last_answer_stands_in(small: Small, clock: FrozenClock, max_age: float 
             aws = attempt(reads)
             answer = await aws.gather({"clusters": aws.read(*CLUSTERS, max_age=max_age)})
             assert named(answer["clusters"]) == ["one"]
-            assert answer.ages["clusters"] == Age(began, began + lifetime)
+            assert answer.ages["clusters"] == Age(began + due, began + lifetime)
             assert [(each.reason, each.action) for each in aws.failures] == [
                 ("access_denied", "rds:DescribeDBClusters")
             ]
@@ -266,6 +268,39 @@ def test_parts_expire_one_by_one(clock: FrozenClock) -> None:
     assert answer.at(100).oldest() == Age(20, 200)
     assert answer.oldest() == Age(10, 100)
     assert answer.at(200).oldest() is None
+
+
+def test_parts_of_parts_expire_one_by_one() -> None:
+    """Of a part that was itself gathered, what is too old goes and the rest stays; it goes with its last part."""
+    inner, answer = Answer(), Answer()
+    inner.update({"first": 1, "second": 2})
+    inner.ages = {"first": Age(10, 100), "second": Age(20, 200)}
+    answer.update({"nested": inner})
+    answer.ages = {"nested": Age(10, 100)}
+
+    young = answer.at(100)
+
+    assert young == {"nested": {"second": 2}}
+    assert young.oldest() == Age(20, 200)
+    assert answer == {"nested": {"first": 1, "second": 2}}
+    assert young.at(200) == answer.at(200) == {}
+
+
+def test_one_failure_of_a_read_that_several_parts_want(small: Small, clock: FrozenClock) -> None:
+    """A read that fails is counted once in an attempt, however many of its parts needed it."""
+    small.standin.faults.add(kind="deny")
+
+    async def run() -> Aws:
+        async with account(clock, services=["rds"]) as reads:
+            aws = attempt(reads)
+            parts = {number: aws.read(*CLUSTERS) for number in range(3)}
+            assert await aws.gather({**parts, "other": aws.read(*INSTANCES)}) == {}
+            return aws
+
+    assert sorted(each.operation for each in asyncio.run(run()).failures) == [
+        "rds.DescribeDBClusters",
+        "rds.DescribeDBInstances",
+    ]
 
 
 def test_a_part_without_reads_is_of_the_attempt(small: Small, clock: FrozenClock) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from small import Small, Steps, gathered, settle, small_aws
 
 from exporter import __version__
-from exporter.clients import Account, TokenBucket, fast_timestamp, refuse_foreign_answers
+from exporter.clients import Account, TokenBucket, Turn, fast_timestamp, refuse_foreign_answers
 from exporter.config import Config, RateLimit
 from exporter.demo.server import Standin
 from exporter.errors import ReadFailed
@@ -88,6 +88,28 @@ def test_the_burst_comes_back() -> None:
         return [full, again, await at_once()]
 
     assert asyncio.run(run()) == [3, 3, 3]
+
+
+def test_calls_begin_one_by_one() -> None:
+    """Between the beginnings of two calls everything else of the loop, such as a scrape, has its turn."""
+    turn = Turn()
+    seen: list[str] = []
+
+    async def call() -> None:
+        await turn.wait()
+        seen.append("call")
+
+    async def scrapes() -> None:
+        while seen.count("call") < 5:
+            seen.append("scrape")
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        await asyncio.gather(*(call() for _ in range(5)), scrapes())
+
+    asyncio.run(run())
+
+    assert "call call" not in " ".join(seen)
 
 
 def test_limits_are_of_each_service(small: Small) -> None:
@@ -199,7 +221,7 @@ def test_a_refused_role(small: Small, clock: FrozenClock, given: str | None) -> 
     small.roles = {ROLE: "a secret"}
 
     async def run() -> Any:
-        async with AccountReads(clock, ROLE, given) as reads:
+        async with account(clock, role_arn=ROLE, external_id=given, services=["ecs"]) as reads:
             aws = attempt(reads)
             with pytest.raises(ReadFailed):
                 await aws.read(*LIST)
@@ -228,25 +250,6 @@ def test_a_refused_role_is_not_asked_for_at_once(small: Small, clock: FrozenCloc
             await attempt(reads).read(*LIST)
 
     asyncio.run(run())
-
-
-class AccountReads:
-    """The reads of a role's account, with an external id."""
-
-    def __init__(self, clock: FrozenClock, role: str, external_id: str | None) -> None:
-        self._clock, self._role, self._external_id = clock, role, external_id
-
-    async def __aenter__(self) -> Any:
-        self._account = account(self._clock, services=["ecs"])
-        reads = await self._account.__aenter__()
-        self._clients = clients(self._clock, services=["ecs"])
-        opened = await self._clients.__aenter__()
-        reads.account = await opened.account("eu-west-1", self._role, self._external_id)
-        return reads
-
-    async def __aexit__(self, *error: Any) -> None:
-        await self._clients.__aexit__(*error)
-        await self._account.__aexit__(*error)
 
 
 def test_expired_credentials_are_refreshed(small: Small, clock: FrozenClock) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -102,8 +103,14 @@ async def engine(clock: Steps, attempts: Attempts, wanted: Config) -> AsyncItera
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def surveys(small: Small, clock: Steps, seconds: float = 300) -> None:
+async def idle(turning: Engine, clock: Steps) -> None:
+    """Wait until every loop of an engine sleeps."""
+    await until(lambda: len(clock.wakes) == len(turning.jobs) + len(turning.sources))
+
+
+async def surveys(turning: Engine, small: Small, clock: Steps, seconds: float = 300) -> None:
     """Let time pass in which every account is surveyed once more."""
+    await idle(turning, clock)
     before = sum(call[3] == "DescribeStacks" and count for call, count in small.standin.calls.items())
     await clock.forward(seconds)
     await until(
@@ -111,12 +118,17 @@ async def surveys(small: Small, clock: Steps, seconds: float = 300) -> None:
     )
 
 
+def labelled(series: str, label: str) -> str:
+    """The value of a label of a series."""
+    return re.split(f'[{{,]{label}="', series)[1].partition('"')[0]
+
+
 def watched(turning: Engine) -> set[str]:
     return {deployment for deployment, _ in turning.jobs}
 
 
 def test_stacks_appear_and_disappear(small: Small, clock: Steps) -> None:
-    """A deployment whose stacks appear is watched from the next survey on; one whose stacks are gone leaves nothing."""
+    """A deployment is watched from the first survey that sees its stacks; when they are gone it leaves nothing."""
     attempts = Attempts()
 
     async def run() -> None:
@@ -266,7 +278,7 @@ def test_two_roles_in_one_account(small: Small, clock: Steps) -> None:
             assert await values(publication, own_metrics.DISCOVERY_SUCCESS, "account_id") == {THERE: 1}
             assert await values(publication, SHARED, "collector") == {"one": 2, "two": 2}
             small.standin.faults.add(kind="deny", service="cloudformation", times=1)
-            await surveys(small, clock)
+            await surveys(turning, small, clock)
             await until(lambda: not all(source.success for source in turning.sources.values()))
             turning.publish()
             assert await values(publication, own_metrics.DISCOVERY_SUCCESS, "account_id") == {THERE: 0}
@@ -275,7 +287,7 @@ def test_two_roles_in_one_account(small: Small, clock: Steps) -> None:
 
 
 def test_an_account_that_is_learnt_late(small: Small, clock: Steps) -> None:
-    """A configured deployment is watched although it is not known whose account it is in; later all carries its number."""
+    """A configured deployment is watched although its account is not known; once it is, everything carries it."""
     small.standin.faults.add(kind="error", code="InternalFailure", status=500, service="sts")
 
     async def run() -> None:
@@ -327,7 +339,7 @@ def test_aws_is_not_there_at_the_start(small: Small, clock: Steps, caplog: pytes
             fired = small.standin.faults.rules[0].fired
             await clock.forward(60)
             await until(lambda: small.standin.faults.rules[0].fired > fired)
-            await settle()
+            await idle(turning, clock)
             small.standin.faults.clear()
             await clock.forward(120)
             await until(lambda: watched(turning) == {"acme-prod-eu1"})
@@ -346,7 +358,7 @@ def test_a_survey_that_fails_changes_nothing(small: Small, clock: Steps) -> None
         async with engine(clock, attempts, config()) as (turning, publication):
             small.standin.faults.add(kind="deny")
             for _ in range(5):
-                await surveys(small, clock)
+                await surveys(turning, small, clock)
             assert watched(turning) == {"acme-prod-eu1"}
             await until(lambda: not any(source.success for source in turning.sources.values()))
             turning.publish()
@@ -378,11 +390,7 @@ def test_twins(small: Small, clock: Steps) -> None:
             await publication.build()
             page = parsed(publication.page(openmetrics=False).plain)
             infos = [series for series in page if series.startswith(own_metrics.DEPLOYMENT_INFO.name)]
-            twins = {
-                each.partition('deployment="')[2].partition('"')[0]: each.rpartition('staging="')[2].partition('"')[0]
-                for each in infos
-            }
-            assert twins == {
+            assert {labelled(each, "deployment"): labelled(each, "staging") for each in infos} == {
                 "acme-prod-eu1": "acme-staging-eu1",
                 "acme-prod-eu2": "acme-staging-eu1",
                 "acme-staging-eu1": "",

@@ -11,10 +11,9 @@ import pytest
 from conftest import AS_OF, clients, point_at, world
 from small import Steps, served, until
 
+from exporter import collectors, iam, poll
 from exporter import engine as engine_module
-from exporter import iam, poll
 from exporter.cli import FAMILIES
-from exporter import collectors
 from exporter.config import Config, load
 from exporter.demo import run
 from exporter.demo.server import Standin
@@ -129,7 +128,7 @@ def truth() -> dict[str, float]:
 def test_a_service_that_fails(
     standin: Standin, clock: Steps, truth: dict[str, float], fault: dict[str, Any], reason: str
 ) -> None:
-    """A service that fails costs the facts that need it; the others are true and complete, and it comes back by itself."""
+    """A service that fails costs the facts that need it; the others are all there and true, and it comes back."""
     service = fault["service"]
     standin.faults.add(**fault)
     own_families = {family.name for each in COLLECTORS if each.name in asking(service) for family in each.families}
@@ -208,7 +207,7 @@ def test_a_slow_aws(standin: Standin, clock: Steps, truth: dict[str, float]) -> 
 
 
 def test_a_fault_that_begins_later(standin: Standin, clock: Steps, truth: dict[str, float]) -> None:
-    """Facts of a service that stops answering stay as they were, and disappear when they are too old; others go on."""
+    """Facts of a service that stops answering stay as they were until they are too old; the others go on."""
     [families] = [each.families for each in COLLECTORS if each.name == "aurora"]
     names = {family.name for family in families if family.scope == "deployment"}
     aurora = {series for series in truth if series.partition("{")[0] in names}
@@ -239,7 +238,7 @@ def test_a_fault_that_begins_later(standin: Standin, clock: Steps, truth: dict[s
 
 
 def test_aws_is_gone(standin: Standin, clock: Steps, truth: dict[str, float]) -> None:
-    """When nothing answers, no fact is served, the deployment is there, every collector says why, and all comes back."""
+    """When nothing answers, no fact is served, the deployment is there, collectors say why, and all comes back."""
     standin.faults.add(kind="reset")
 
     async def watch() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import FrozenClock, account, attempt
-from small import Small, gathered, small_aws
+from small import Small, gathered, small_aws, until
 
 from exporter.aws import Age, Aws, Reads
 from exporter.demo.request import Request
@@ -72,7 +72,7 @@ def test_one_call_for_all(small: Small, clock: FrozenClock) -> None:
 
 
 def test_what_is_asked(small: Small, clock: FrozenClock) -> None:
-    """A query names the metric, its dimensions, statistic and period, over whole minutes back from now, newest first."""
+    """A query names the metric, its dimensions, statistic and period; a call looks back over whole minutes."""
 
     async def run() -> None:
         clock.now += 30
@@ -104,8 +104,7 @@ def test_a_late_comer_gets_its_values(small: Small, clock: FrozenClock) -> None:
     async def run() -> list[dict[Metric, float]]:
         async with cloudwatch(clock) as reads:
             first = asyncio.create_task(attempt(reads).metrics([CPU]))
-            while not fault.fired:
-                await asyncio.sleep(0.01)
+            await until(lambda: fault.fired)
             return await gathered((first, attempt(reads).metrics([CPU, CREDITS])))
 
     assert asyncio.run(run()) == [{CPU: 12.5}, {CPU: 12.5, CREDITS: 0.0}]

@@ -15,7 +15,7 @@ from small import Small, Steps, settle, small_aws, until, values
 
 from exporter import poll
 from exporter.aws import Answer, Aws, Reads
-from exporter.clients import Account
+from exporter.clients import Account, Turn
 from exporter.collector import Collector
 from exporter.config import Aws as AwsConfig
 from exporter.config import CollectorConfig
@@ -78,7 +78,7 @@ def silent_reads(clock: FrozenClock) -> Reads:
     async def ask(**_: Any) -> dict[str, Any]:
         raise AssertionError
 
-    nobody = Account("111122223333", "eu-west-1", AwsConfig(), clock)
+    nobody = Account("111122223333", "eu-west-1", AwsConfig(), clock, Turn())
     return Reads(nobody, clock, MetricData(clock, 500, ask, lambda _: None))
 
 
@@ -347,7 +347,7 @@ def test_one_log_line_when_it_begins_and_one_when_it_ends(
             small.standin.faults.add(kind="deny", operation="DescribeDBInstances")
             clock.now += 300
             await job.attempt()
-            assert [record.missing_action for record in caplog.records] == ["rds:DescribeDBInstances"]
+            assert [vars(record)["missing_action"] for record in caplog.records] == ["rds:DescribeDBInstances"]
             assert logged() == [("WARNING", *who, "access_denied")]
             for _ in range(3):
                 clock.now += 300
@@ -413,7 +413,8 @@ def attempts(
     deployment: Deployment, seconds: float, *failing: bool, interval: float = 300, takes: float = 0
 ) -> tuple[list[float], float]:
     """When a job attempts within some time, in seconds from its start; and how many ticks it skipped."""
-    clock, began = Steps(), []
+    clock = Steps()
+    began: list[float] = []
 
     async def run() -> float:
         fetch = scripted(*failing, seconds=takes, clock=clock, began=began)

@@ -1,4 +1,4 @@
-"""What /metrics serves: lines of many owners as complete pages in two formats, made when they change and not on a GET."""
+"""What /metrics serves: lines of many owners as whole pages in two formats, made when they change, never on a GET."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_nothing_is_made_on_a_get() -> None:
     publication.publish("one", ready(VALUE, a=2))
 
     assert publication.page(openmetrics=False) is page
-    assert ' 2\n' in built(publication)
+    assert " 2\n" in built(publication)
     assert publication.page(openmetrics=False) is not page
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,8 +82,8 @@ def test_zero_configuration(
     assert (deployment.network, deployment.environment, deployment.cluster) == ("acme", environment, "eu1")
     assert deployment.role == "primary"
     assert deployment.region == "eu-west-1"
-    [facts] = [each for each in standin.world.deployments if each["account_id"] == account_id]
-    # Old numbers and names, text behind the name, an unknown stack that says whose it is; nothing foreign, nothing gone.
+    [facts] = [each for each in standin.world.inspect("deployments") if each["account_id"] == account_id]
+    # Old numbers and names, text behind the name, an unknown stack that says whose it is; none foreign, none deleted.
     assert {stack.name: stack.template for stack in deployment.stacks} == {
         stack["StackName"]: stack["_template"]
         for stack in facts["cloudformation"]["stacks"]
@@ -404,8 +404,9 @@ def test_stack_names(prefix: str, number: str, named: tuple[str, str], discrimin
     """Any prefix, any number, any name that a template ever had and any text behind it are told apart again."""
     name, template = named
     tail = "-".join(filter(None, (name, discriminator)))
-    longer: Callable[[str], bool] = lambda other: len(other) > len(name) and f"{tail}-".startswith(f"{other}-")
-    assume(not any(longer(other) for other, _ in NAMES))  # "configuration" before "rate-limiting" is another name
+    longer = [other for other, _ in NAMES if len(other) > len(name)]
+    # "configuration" before "rate-limiting" is another name.
+    assume(not any(f"{tail}-".startswith(f"{other}-") for other in longer))
     stack_name = "-".join(filter(None, (prefix, number, tail)))
 
     assert templates.parse(stack_name) == (prefix, template, discriminator)

@@ -163,9 +163,12 @@ def _of_store(
         yield RETENTION.sample(store.retention_days * DAY, **of)
 
     backups = evidence.backups(store)
-    for method in sorted(evidence.methods(store)):
+    known = sorted(evidence.methods(store))
+    there = any(not backup.failed for backup in backups if backup.method in known)
+    for method in known:
         restorable = [backup for backup in backups if backup.method == method and not backup.failed]
-        yield POINTS.sample(len({backup.id for backup in restorable}), **of, method=method)
+        if there or set(known) == set(METHODS):  # three zeros mean "never backed up": with one unread that is unknown
+            yield POINTS.sample(len({backup.id for backup in restorable}), **of, method=method)
         if method != "aws_backup" or evidence.backup_jobs is not None:
             yield from _newest(LAST_SUCCESS, [backup.at for backup in restorable], **of, method=method)
     for method in METHODS:

@@ -17,6 +17,7 @@ from exporter.demo import (
     answers_ssm,
     answers_stacks,
     answers_storage,
+    answers_task_definitions,
     answers_tasks,
     answers_volumes,
 )
@@ -37,6 +38,7 @@ OPERATIONS: dict[tuple[str, str], Handler] = {
     **answers_ssm.OPERATIONS,
     **answers_stacks.OPERATIONS,
     **answers_storage.OPERATIONS,
+    **answers_task_definitions.OPERATIONS,
     **answers_tasks.OPERATIONS,
     **answers_volumes.OPERATIONS,
 }

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from exporter.demo.answers_stacks import BORN
 from exporter.demo.forms import Facts, aws
 from exporter.demo.inventory import View, World
+from exporter.demo.names import cluster_name
 from exporter.demo.request import AwsError, Handler, Request
-from exporter.demo.resources import cluster_name
 from exporter.demo.series import DAILY, Series, series
 
 # CloudWatch shows a point only when it has been received: minutes later, hours for the daily ones of S3.

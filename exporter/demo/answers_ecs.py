@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from exporter.demo.answers_stacks import BORN
+from exporter.demo.answers_task_definitions import last, tag_list, task_definition_arn
 from exporter.demo.forms import Facts, aws, number
 from exporter.demo.inventory import View, World
+from exporter.demo.names import cluster_name, service_arn, target_group_arn
 from exporter.demo.request import AwsError, Handler, Request
-from exporter.demo.resources import cluster_name, service_arn, target_group_arn
-
-NEWEST = "3.36.2"
 
 # What an account has that never set anything: AWS's eleven settings.
 _SETTINGS = {
@@ -27,10 +26,6 @@ _SETTINGS = {
     "fargateEventWindows": "disabled",
     "defaultLogDriverMode": "non-blocking",
 }
-
-
-def last(arn: str) -> str:
-    return arn.rpartition("/")[2]
 
 
 def _clusters(world: World, request: Request) -> dict[str, View]:
@@ -56,40 +51,6 @@ def cluster_arn(view: View) -> str:
 
 def failures(arns: list[str]) -> list[Facts]:
     return [{"arn": arn, "reason": "MISSING"} for arn in arns]
-
-
-def task_definitions(view: View) -> Iterator[tuple[Facts, str]]:
-    """Every task definition with its ARN: those of the services, then those that are run without one."""
-    for service in view.all("ecs", "services"):
-        yield task_definition(view, service), _task_definition_arn(view, service)
-    for task in view.all("ecs", "task_families_without_service"):
-        yield task, view.arn("ecs", f"task-definition/{task['family']}:{task.get('revision', 1)}")
-
-
-def task_definition(view: View, service: Facts) -> Facts:
-    given: Facts = service.get("_taskDefinition") or {}
-    short = service["serviceName"].removeprefix(f"{view.name}-")
-    stack = view.resources.stack_of("AWS::ECS::Service", service_arn(view.facts, service)) or {}
-    version = (stack.get("Outputs") or {}).get("VersionTag", NEWEST)
-    flavour = f"-{short}" if short in ("proxy", "prometheus") or short.startswith("trm-") else ""
-    image = f"docker.io/thethingsindustries/lorawan-stack:{version}-aws{flavour}"
-    command = {} if flavour else {"command": ["tti-lw-stack", "start", short]}
-    memory = "2048" if short == "prometheus" else "1024"
-    return {
-        "family": service["serviceName"],
-        "cpu": "512",
-        "memory": memory,
-        "requiresCompatibilities": [service.get("launchType", "FARGATE")],
-        "containerDefinitions": [{"name": "ttes", "image": image, **command}],
-        **{key: value for key, value in given.items() if value is not None},
-    }
-
-
-def _task_definition_arn(view: View, service: Facts) -> str:
-    task = service.get("_taskDefinition") or {}
-    family = task.get("family", service["serviceName"])
-    default = view.arn("ecs", f"task-definition/{family}:{task.get('revision', 1)}")
-    return str(service.get("taskDefinition") or default)
 
 
 def list_clusters(world: World, request: Request) -> Facts:
@@ -118,7 +79,7 @@ def describe_clusters(world: World, request: Request) -> Facts:
                     {"name": "activeServicesCount", "value": str(len(all_services))},
                 ]
             },
-            "TAGS": {"tags": _tags(view, "AWS::ECS::Cluster", name)},
+            "TAGS": {"tags": tag_list(view, "AWS::ECS::Cluster", name)},
         }
         given = view.get("ecs", "cluster") or {}
         if given.get("settings"):
@@ -141,10 +102,6 @@ def describe_clusters(world: World, request: Request) -> Facts:
     return {"clusters": found, "failures": failures([arn for arn in wanted if last(arn) not in views])}
 
 
-def _tags(view: View, type_: str, id_: str) -> list[Facts]:
-    return [{"key": tag["Key"], "value": tag["Value"]} for tag in view.tags(type_, id_)]
-
-
 def services(view: View) -> Iterator[tuple[Facts, Facts]]:
     """Each service as the inventory has it, and as AWS tells it."""
     for item in view.all("ecs", "services"):
@@ -152,7 +109,7 @@ def services(view: View) -> Iterator[tuple[Facts, Facts]]:
         desired = item.get("desiredCount", len(item.get("_taskAvailabilityZones") or ()) or 2)
         running = item.get("runningCount", desired)
         launch = item.get("launchType", "FARGATE")
-        task = _task_definition_arn(view, item)
+        task = task_definition_arn(view, item)
         groups = {group["TargetGroupName"]: group for group in view.all("elbv2", "target_groups")}
         balancers = []
         for short in item.get("_targetGroups") or ():
@@ -236,46 +193,9 @@ def describe_services(world: World, request: Request) -> Facts:
     asked = [last(arn) for arn in wanted]
     if "TAGS" in (request.parameters.get("include") or ()):
         for service in found.values():
-            service["tags"] = _tags(view, "AWS::ECS::Service", service["serviceArn"])
+            service["tags"] = tag_list(view, "AWS::ECS::Service", service["serviceArn"])
     missing = [view.arn("ecs", f"service/{name}") for name in asked if name not in found]
     return {"services": [found[name] for name in asked if name in found], "failures": failures(missing)}
-
-
-def describe_task_definition(world: World, request: Request) -> Facts:
-    """By ARN, family:revision or family; the Identity Server's tells a multi-tenant network by its variable."""
-    wanted = last(request.parameters["taskDefinition"])
-    for view in world.views(request):
-        for task, arn in task_definitions(view):
-            if wanted not in (last(arn), last(arn).rpartition(":")[0]):
-                continue
-            family, _, revision = last(arn).rpartition(":")
-            containers = []
-            for container in task["containerDefinitions"]:
-                environment = [{"name": "TTN_LW_LOG_LEVEL", "value": "info"}]
-                if view.facts.get("multi_tenant") and container.get("command", [])[-2:] == ["start", "is"]:
-                    environment.append({"name": "TTN_LW_TENANCY_DEFAULT_ID", "value": view.facts["network"]})
-                containers.append(aws(container, essential=True, environment=environment, cpu=0, portMappings=[]))
-            definition = aws(
-                task,
-                taskDefinitionArn=arn,
-                family=family,
-                revision=int(revision) if revision.isdigit() else 1,
-                status="ACTIVE",
-                cpu="512",
-                memory="1024",
-                networkMode="awsvpc",
-                requiresCompatibilities=["FARGATE"],
-                runtimePlatform={"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"},
-                compatibilities=["EC2", "FARGATE"],
-                registeredAt=view.now - BORN,
-                volumes=[],
-                placementConstraints=[],
-            ) | {"containerDefinitions": containers}
-            tags = (
-                _tags(view, "AWS::ECS::TaskDefinition", arn) if "TAGS" in request.parameters.get("include", ()) else []
-            )
-            return {"taskDefinition": definition, "tags": tags}
-    raise AwsError("ClientException", "Unable to describe task definition.")
 
 
 def list_account_settings(world: World, request: Request) -> Facts:
@@ -302,6 +222,5 @@ OPERATIONS: dict[tuple[str, str], Handler] = {
     ("ecs", "DescribeClusters"): describe_clusters,
     ("ecs", "ListServices"): list_services,
     ("ecs", "DescribeServices"): describe_services,
-    ("ecs", "DescribeTaskDefinition"): describe_task_definition,
     ("ecs", "ListAccountSettings"): list_account_settings,
 }

@@ -9,8 +9,8 @@ from exporter.demo.answers_databases import dated
 from exporter.demo.answers_stacks import BORN
 from exporter.demo.forms import Facts, aws, named
 from exporter.demo.inventory import View, World
+from exporter.demo.names import members
 from exporter.demo.request import AwsError, Handler, Request
-from exporter.demo.resources import members
 
 
 def _shards(group: Facts) -> list[list[str]]:

@@ -8,8 +8,8 @@ from exporter.demo.answers_stacks import BORN
 from exporter.demo.answers_tasks import tasks
 from exporter.demo.forms import Facts, aws, invented, named, pairs
 from exporter.demo.inventory import View, World
+from exporter.demo.names import target_group_arn
 from exporter.demo.request import AwsError, Handler, Request
-from exporter.demo.resources import target_group_arn
 
 ZONE_OF_NLBS = "Z2IFOLAFXWLO4F"
 

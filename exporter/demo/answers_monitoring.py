@@ -9,8 +9,8 @@ from exporter.demo.answers_ecs import cluster_arn
 from exporter.demo.answers_stacks import BORN
 from exporter.demo.forms import Facts, aws, invented
 from exporter.demo.inventory import World
+from exporter.demo.names import secret_arn
 from exporter.demo.request import AwsError, Handler, Request
-from exporter.demo.resources import secret_arn
 
 
 def _subscriptions(world: World, request: Request) -> Iterator[Facts]:

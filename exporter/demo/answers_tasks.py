@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from exporter.demo.answers_ecs import cluster_arn, failures, find_cluster, last, services, task_definition
+from exporter.demo.answers_ecs import cluster_arn, failures, find_cluster, services
+from exporter.demo.answers_task_definitions import last, task_definition
 from exporter.demo.forms import Facts, aws, invented
 from exporter.demo.inventory import View, World
+from exporter.demo.names import cluster_name
 from exporter.demo.request import AwsError, Handler, Request
-from exporter.demo.resources import cluster_name
 
 
 def tasks(view: View) -> Iterator[Facts]:

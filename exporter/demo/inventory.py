@@ -188,7 +188,7 @@ class World:
         self._resources.clear()
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Leaves times as the strings that they are, whether quoted or not."""
 
 

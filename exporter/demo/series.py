@@ -10,7 +10,7 @@ from exporter.demo.answers_load_balancer import load_balancer
 from exporter.demo.answers_storage import file_systems
 from exporter.demo.forms import number
 from exporter.demo.inventory import View
-from exporter.demo.resources import cluster_name, members, target_group_arn
+from exporter.demo.names import cluster_name, members, target_group_arn
 
 DAILY = 86400
 MINUTE, FIVE_MINUTES = 60, 300

@@ -266,7 +266,12 @@ def test_refused_vault(served: Served) -> None:
 
     assert "backup_recovery_points aws_backup" not in found
     assert "backup_last_success aws_backup" not in found
-    assert found["backup_recovery_points automated"] == 0
+    # Zeros alone would read as "never backed up".
+    assert not [name for name in found if name.startswith("backup_recovery_points")]
+    found = served(CLUSTER, cluster_snapshots=(cluster_snapshot("rds:one", 2),), vaults={"refused": None})
+    assert found["backup_recovery_points automated"] == 1
+    assert found["backup_recovery_points manual"] == 0
+    assert "backup_recovery_points aws_backup" not in found
     assert served(GROUP, vaults={"refused": None})["backup_recovery_points aws_backup"] == 0  # it backs up no Redis
 
 
@@ -301,7 +306,7 @@ def test_nameless_snapshot(deployment: Deployment) -> None:
 
     assert len([each for each in found if isinstance(each, Malformed)]) == 1
     points = [each for each in found if not isinstance(each, Malformed) and "recovery_points" in each.family.name]
-    assert [each.labels[2] for each in points if each.labels[0] == "aurora"] == ["aws_backup"]
+    assert [each for each in points if each.labels[0] == "aurora"] == []
 
 
 def cache_snapshot(name: str, *days: float, **more: Any) -> dict[str, Any]:

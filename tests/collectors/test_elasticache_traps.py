@@ -94,6 +94,7 @@ def test_only_what_was_read(served: Served) -> None:
         "nodes primary": 1,
         "nodes replica": 1,
         "availability_zones": 2,
+        "cluster_mode_enabled": 0,
         "tts_aws_unassigned_resources AWS::ElastiCache::ReplicationGroup": 0,
     }
 

@@ -24,6 +24,8 @@ START = datetime(2031, 2, 3, 21, 17, tzinfo=UTC)
 PROD, STAGING = "acme-prod-eu1", "acme-staging-eu1"
 MINIMAL = {"network": "n", "environment": "prod", "cluster": "c", "account_id": "000000000001", "region": "eu-north-1"}
 
+SOURCES = [yaml.safe_load(path.read_text()) for path in (EXAMPLE, SECOND)]
+
 
 class Clock:
     def __init__(self, start: datetime = START) -> None:
@@ -35,7 +37,7 @@ class Clock:
 
 def world_and_clock(start: datetime = START) -> tuple[World, Clock]:
     clock = Clock(start)
-    return World.load(EXAMPLE, clock), clock
+    return World(SOURCES[0], clock), clock
 
 
 def ask(world: World, account: str, service: str, operation: str, **parameters: Any) -> Any:
@@ -184,7 +186,7 @@ def test_roles_and_the_default_account() -> None:
 
 def test_the_example_is_complete() -> None:
     """Both deployments of the example, with everything that tests expect to find in them."""
-    world, _ = world_and_clock()
+    world = World.load(EXAMPLE, Clock())
     assert [facts["id"] for facts in world.deployments] == [PROD, STAGING]
     assert len(prod(world, "cloudformation", "DescribeStacks")) == 30
     findings = {facts["id"]: len(facts["expected_findings"]) for facts in world.deployments}
@@ -229,7 +231,6 @@ def test_two_deployments_of_one_name_are_refused() -> None:
         World({"deployments": [MINIMAL, MINIMAL]})
 
 
-SOURCES = [yaml.safe_load(path.read_text()) for path in (EXAMPLE, SECOND)]
 JUNK = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just([]), st.just({}), st.just([[1]])
 )
@@ -273,7 +274,7 @@ def test_a_mangled_inventory_loads_or_names_what_is_wrong(data: st.DataObject) -
 def test_a_minimal_inventory_answers_that_there_is_nothing() -> None:
     """A deployment of required keys alone has no resources, and asking for them is no error."""
     world = World({"deployments": [MINIMAL]}, Clock())
-    request = {"account": "000000000001", "region": "eu-north-1", "parameters": {}, "now": world.now()}
+    request: dict[str, Any] = {"account": "000000000001", "region": "eu-north-1", "parameters": {}, "now": world.now()}
     for service, operation, key in (
         ("rds", "DescribeDBClusters", "DBClusters"),
         ("elasticache", "DescribeReplicationGroups", "ReplicationGroups"),
