@@ -257,7 +257,7 @@ async def _listen(runner: web.AppRunner, config: Config) -> None:
 
 def _clients(config: Config) -> Clients:
     actions = {action for collector in COLLECTORS for action in collector.actions} | set(engine.ACTIONS)
-    return Clients(config.aws, iam.services(actions), SystemClock())
+    return Clients(config.aws, iam.operations(actions), SystemClock())
 
 
 def _check_region(machine: Engine, config: Config) -> None:

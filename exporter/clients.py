@@ -11,8 +11,8 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -21,11 +21,11 @@ from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, UnknownServiceError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 from botocore.utils import parse_timestamp
 
-from . import __version__
+from . import __version__, models
 from .clock import Clock
 from .config import Aws as AwsConfig
 from .config import RateLimit
@@ -177,7 +177,7 @@ def fast_timestamp(value: Any) -> datetime:
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
     try:
-        parsed = datetime.fromisoformat(value)
+        parsed = datetime.fromisoformat(value if "T" in value else "")  # "20261122" may be seconds as well
     except (ValueError, TypeError):
         parsed = parse_timestamp(value)
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
@@ -232,9 +232,9 @@ class Pool:
 class Clients:
     """All accounts of the process. Use as an asynchronous context manager; leaving it closes every connection."""
 
-    def __init__(self, settings: AwsConfig, services: Iterable[str], clock: Clock) -> None:
+    def __init__(self, settings: AwsConfig, operations: Mapping[str, Collection[str]], clock: Clock) -> None:
         self._settings = settings
-        self._services = tuple(sorted(services))
+        self._operations = operations
         self._clock = clock
         self._stack = AsyncExitStack()
         self._session = AioSession()
@@ -243,7 +243,7 @@ class Clients:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
-        self._load_models()
+        models.load(self._session.get_component("data_loader"), self._operations)  # now: later it would hold up scrapes
         self._pool = Pool()
         self._turn = Turn()
         self._config = AioConfig(
@@ -260,15 +260,6 @@ class Clients:
         await self._stack.aclose()
         await self._pool.close()
 
-    def _load_models(self) -> None:
-        """Read AWS's models from disk now (0.3 s), once for all accounts: later each would hold up scrapes."""
-        loader = self._session.get_component("data_loader")
-        loader.load_data_with_path("endpoints")
-        for service in self._services:
-            for kind in ("service-2", "endpoint-rule-set-1", "paginators-1"):
-                with suppress(UnknownServiceError):  # DLM and STS list nothing in pages
-                    loader.load_service_model(service, kind)
-
     @property
     def default_region(self) -> str | None:
         """The region of the environment, the profile or the instance, as every AWS client finds it."""
@@ -281,7 +272,7 @@ class Clients:
         account_id = role_arn.split(":")[4] if role_arn else ""
         account = Account(account_id, region, self._settings, self._clock, self._turn)
         session = self._assuming(account, role_arn, external_id) if role_arn else self._session
-        for service in self._services:
+        for service in sorted(self._operations):
             client = session.create_client(service, region_name=region, config=self._config)
             account.add(service, await self._stack.enter_async_context(client))
             await asyncio.sleep(0)  # making one takes some milliseconds; scrapes are answered in between

@@ -29,7 +29,7 @@ IAM_SERVICES = {
     "resourcegroupstaggingapi": "tag",
     "service-quotas": "servicequotas",
 }
-_IAM_ACTIONS = {
+IAM_ACTIONS = {
     ("s3", "GetBucketEncryption"): "s3:GetEncryptionConfiguration",
     ("s3", "GetBucketLifecycleConfiguration"): "s3:GetLifecycleConfiguration",
     ("s3", "GetBucketReplication"): "s3:GetReplicationConfiguration",
@@ -123,7 +123,7 @@ CALL_ERRORS = (
 
 def iam_action(service: str, operation: str) -> str:
     """The IAM action that allows an operation."""
-    return _IAM_ACTIONS.get((service, operation)) or f"{IAM_SERVICES.get(service, service)}:{operation}"
+    return IAM_ACTIONS.get((service, operation)) or f"{IAM_SERVICES.get(service, service)}:{operation}"
 
 
 class Failure(NamedTuple):

@@ -7,9 +7,10 @@ from typing import Any
 
 from .collector import Collector
 from .engine import ACTIONS
-from .errors import IAM_SERVICES
+from .errors import IAM_ACTIONS, IAM_SERVICES
 
-_BOTOCORE_SERVICES = {prefix: service for service, prefix in IAM_SERVICES.items()}
+_SERVICES = {prefix: service for service, prefix in IAM_SERVICES.items()}
+_OPERATIONS = {action: operation for operation, action in IAM_ACTIONS.items()}
 
 
 def actions(collectors: Iterable[Collector]) -> list[str]:
@@ -17,10 +18,14 @@ def actions(collectors: Iterable[Collector]) -> list[str]:
     return sorted({*ACTIONS, *(action for collector in collectors for action in collector.actions)})
 
 
-def services(needed: Iterable[str]) -> set[str]:
-    """botocore's names of the services that some actions belong to."""
-    prefixes = {action.partition(":")[0] for action in needed}
-    return {_BOTOCORE_SERVICES.get(prefix, prefix) for prefix in prefixes}
+def operations(needed: Iterable[str]) -> dict[str, set[str]]:
+    """By botocore's name of the service: the operations that some actions allow."""
+    found: dict[str, set[str]] = {}
+    for action in needed:
+        prefix, _, name = action.partition(":")
+        service, operation = _OPERATIONS.get(action, (_SERVICES.get(prefix, prefix), name))
+        found.setdefault(service, set()).add(operation)
+    return found
 
 
 def policy(collectors: Iterable[Collector]) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def point_at(running: Standin, monkeypatch: pytest.MonkeyPatch, account: str | N
 async def clients(clock: FrozenClock, config: Config | None = None, services: Iterable[str] = ()) -> Any:
     """The exporter's own clients: of the named services, or for all that the collectors ask."""
     needed = {action for collector in COLLECTORS for action in collector.actions} | set(ACTIONS)
-    async with Clients((config or Config()).aws, services or iam.services(needed), clock) as opened:
+    async with Clients((config or Config()).aws, services or iam.operations(needed), clock) as opened:
         yield opened
 
 

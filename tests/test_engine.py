@@ -128,7 +128,7 @@ def watched(turning: Engine) -> set[str]:
 
 
 def test_stacks_appear_and_disappear(small: Small, clock: Steps) -> None:
-    """A deployment is watched from the first survey that sees its stacks; when they are gone it leaves nothing."""
+    """A deployment is watched from the first survey that sees its stacks; when they go, it leaves nothing."""
     attempts = Attempts()
 
     async def run() -> None:
@@ -156,7 +156,7 @@ def test_stacks_appear_and_disappear(small: Small, clock: Steps) -> None:
 
 
 def test_reload_disturbs_nothing_else(small: Small, clock: Steps) -> None:
-    """A reload that adds and removes a deployment leaves the others' jobs, what they serve and their account's alone."""
+    """A reload that adds and removes deployments leaves the others alone: their jobs, series and account series."""
     attempts = Attempts()
     role = f"arn:aws:iam::{THERE}:role/tts-aws-exporter"
 

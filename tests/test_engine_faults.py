@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import AS_OF, clients, point_at, world
-from small import Steps, served, until
+from small import Steps, parsed, served, until
 
 from exporter import collectors, iam, poll
 from exporter import engine as engine_module
@@ -49,7 +49,7 @@ async def engine(clock: Steps, config: Config | None = None) -> AsyncIterator[tu
     """An engine that has read everything once, or failed to."""
     publication = Publication(FAMILIES)
     config = config or configuration()
-    async with clients(clock, config, iam.services(ACTIONS)) as opened:
+    async with clients(clock, config, iam.operations(ACTIONS)) as opened:
         turning = Engine(COLLECTORS, opened, publication, clock)
         await turning.apply(config)
         task = asyncio.create_task(turning.run())
@@ -251,8 +251,8 @@ def test_aws_is_gone(standin: Standin, clock: Steps, truth: dict[str, float]) ->
             assert own['tts_aws_discovery_success{account_id="",region="eu-west-1"}'] == 0
             standin.faults.clear()
             await clock.forward(61)
-            await until(lambda: turning.all_well() and all(job.last_success for job in turning.jobs.values()))
-            turning.publish()
+            await until(lambda: truth.keys() <= parsed(publication.page(openmetrics=False).plain).keys())
+            await until(turning.all_well)
             facts, own = await page(publication)
             assert facts.keys() == truth.keys()
             assert not [series for series in own if 'account_id=""' in series]

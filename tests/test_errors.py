@@ -169,7 +169,7 @@ def test_declared_actions_are_operations() -> None:
     session = botocore.session.get_session()
     known = {
         iam_action(service, operation)
-        for service in iam.services(action for collector in COLLECTORS for action in collector.actions)
+        for service in iam.operations(action for collector in COLLECTORS for action in collector.actions)
         for operation in session.get_service_model(service).operation_names
     }
 

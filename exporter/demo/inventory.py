@@ -22,8 +22,9 @@ from typing import Any
 import yaml
 
 from exporter.demo.inventory_check import TIMES, check, parse_time
+from exporter.demo.machines import instances, launch_templates
 from exporter.demo.request import Handler, Request
-from exporter.demo.resources import Resources, instances, launch_templates
+from exporter.demo.resources import Resources
 
 Facts = dict[str, Any]
 
@@ -90,7 +91,7 @@ class View:
 
     @cached_property
     def instances(self) -> list[Facts]:
-        """Every EC2 instance in one form, see `resources.instances`."""
+        """Every EC2 instance in one form, see `machines.instances`."""
         return instances({"ec2": self.get("ec2"), "ecs": self.get("ecs")})
 
     @cached_property

@@ -141,11 +141,11 @@ async def first_refresh(session: aiohttp.ClientSession, standin: Standin) -> dic
 async def steady(standin: Standin, hours: float, speed: float) -> dict[str, str]:
     """Calls a minute over some hours of a clock that runs faster, in this process."""
     from exporter import cli
-    from exporter.collectors import COLLECTORS
     from exporter.clients import Clients
+    from exporter.collectors import COLLECTORS
     from exporter.config import load
     from exporter.engine import ACTIONS, Engine
-    from exporter.iam import services
+    from exporter.iam import operations
     from exporter.publication import Publication
 
     class FastClock:
@@ -165,7 +165,7 @@ async def steady(standin: Standin, hours: float, speed: float) -> dict[str, str]
         file.write_text(yaml.safe_dump(configuration(standin)))
         config = load(file, {}, collectors={each.name: each.interval for each in COLLECTORS})
     actions = {action for each in COLLECTORS for action in each.actions} | set(ACTIONS)
-    async with Clients(config.aws, services(actions), clock) as clients:
+    async with Clients(config.aws, operations(actions), clock) as clients:
         engine = Engine(COLLECTORS, clients, Publication(cli.FAMILIES), clock)
         await engine.apply(config)
         turning = asyncio.create_task(engine.run())
@@ -249,11 +249,71 @@ async def scrapes(session: aiohttp.ClientSession, standin: Standin) -> dict[str,
     return table
 
 
+def production() -> dict[str, Any]:
+    """The facts of the example's production."""
+    facts: dict[str, Any] = yaml.safe_load(run.EXAMPLE.read_text())["deployments"][0]
+    return facts
+
+
+def meta() -> dict[str, Any]:
+    return {"as_of": "2026-11-22T12:00:00Z"}
+
+
+def fleet(number: int) -> World:
+    """Copies of production, each another cluster in another account."""
+    text = json.dumps(production())
+    copies = [
+        json.loads(
+            text.replace("111122223333", f"{100_000_000_000 + index}")
+            .replace("acme-prod-eu1", f"acme-prod-c{index}")
+            .replace('"Cluster": "eu1"', f'"Cluster": "c{index}"')
+            .replace('"cluster": "eu1"', f'"cluster": "c{index}"')
+        )
+        for index in range(number)
+    ]
+    return World({"meta": meta(), "deployments": copies})
+
+
+def multiplied(times: int) -> World:
+    """Production with many times as many buckets and ECS services."""
+    facts = production()
+    for section in (facts["s3"], facts["ecs"]["services"]):
+        for copy in range(1, times):
+            for each in list(section)[: len(section) // copy]:
+                again = json.dumps(each).replace(
+                    each.get("Name") or each["serviceName"], f"{each.get('Name') or each['serviceName']}-x{copy}"
+                )
+                section.append(json.loads(again))
+    return World({"meta": meta(), "deployments": [facts]})
+
+
+async def larger(session: aiohttp.ClientSession, standin: Standin, name: str) -> dict[str, str]:
+    """A first refresh of something larger, at 50 ms latency, and what a scrape of it costs."""
+    standin.faults.add(service="*", kind="latency", seconds=LATENCY)
+    with exporter(standin) as process:
+        listening = await process.until_listening(session)
+        complete = await process.until_ready(session)
+        await asyncio.sleep(2)
+        page = await process.metrics(session)
+        rss = process.rss()
+        rate, _, p99 = await asyncio.to_thread(load_in_a_process, process.url, 5, 10)
+    calls = total(page, "tts_aws_api_requests_total")
+    series = page.count("\n") - page.count("\n#")
+    return {
+        f"{name}: calls, seconds from first answer, RSS (MiB)": f"{calls:.0f}, {complete - listening:.1f}, {rss:.0f}",
+        f"{name}: series, gzipped scrapes a second, p99 (ms)": f"{series}, {rate:.0f}, {p99:.1f}",
+    }
+
+
 async def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--hours", type=float, default=6, help="hours of the steady run, on a fast clock")
-    options.add_argument("--speed", type=float, default=360, help="how much faster that clock runs")
-    options.add_argument("--only", help="first, steady or scrapes")
+    options.add_argument("--hours", type=float, default=1, help="hours of the steady run, on a fast clock")
+    options.add_argument("--speed", type=float, default=60, help="how much faster that clock runs")
+    options.add_argument("--fleet", type=int, nargs="*", default=[10], help="numbers of deployments, each an account")
+    options.add_argument(
+        "--resources", type=int, nargs="*", default=[10], help="how many times the buckets and services"
+    )
+    options.add_argument("--only", help="first, scrapes, steady, fleet or resources")
     given = options.parse_args()
     world = World.load(run.EXAMPLE)
     rows: dict[str, str] = {
@@ -267,6 +327,13 @@ async def main() -> None:
                 rows |= await scrapes(session, standin)
             if given.only in (None, "steady"):
                 rows |= await steady(standin, given.hours, given.speed)
+    async with aiohttp.ClientSession() as session:
+        for number in given.fleet if given.only in (None, "fleet") else ():
+            with Standin.in_thread(fleet(number)) as standin:
+                rows |= await larger(session, standin, f"{number} deployments in {number} accounts")
+        for times in given.resources if given.only in (None, "resources") else ():
+            with Standin.in_thread(multiplied(times)) as standin:
+                rows |= await larger(session, standin, f"production with {times} x the buckets and services")
     width = max(map(len, rows))
     for name, value in rows.items():
         print(f"| {name:<{width}} | {value} |")
