@@ -129,6 +129,19 @@ class Reads:
         return merged
 
 
+def reads_of(account: Account, clock: Clock, budget: int) -> Reads:
+    """The shared reads of an account and region; ``budget`` bounds the CloudWatch metrics of one refresh."""
+
+    async def ask(**parameters: Any) -> dict[str, Any]:
+        return await reads.call("cloudwatch", "GetMetricData", parameters, None)
+
+    def billed(count: int) -> None:
+        account.billed_metrics += count
+
+    reads = Reads(account, clock, MetricData(clock, budget, ask, billed))
+    return reads
+
+
 # The ages of what the present part of a gathering has read so far.
 _ages: ContextVar[list[Age]] = ContextVar("ages")
 

@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for message in error.errors:
             print(message, file=sys.stderr)
         return 2
+    except BotoCoreError as error:  # of the profile or the environment; what AWS answers is never raised up to here
+        print(f"AWS client: {error}", file=sys.stderr)
+        return 2
     return code
 
 

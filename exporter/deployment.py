@@ -8,6 +8,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from .config import Expect
+from .errors import Failure
 from .metrics import Family
 
 STACK_TAG = "aws:cloudformation:stack-name"
@@ -60,6 +61,7 @@ class Deployment:
     assigned: Mapping[str, frozenset[str]] = field(default_factory=dict)  # type -> ids of any deployment here
     assigned_stacks: frozenset[str] = frozenset()  # stacks of any deployment here
     tagged: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    unread: Failure | None = None  # why nothing is known of its resources, where that is so
 
     def stack(self, name: str) -> Stack | None:
         """The deployment's stack of that name."""

@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from . import survey
-from .aws import Aws, Reads
+from .aws import Aws, Reads, reads_of
 from .clients import Clients
 from .clock import Clock
 from .collector import Collector
 from .config import Config, DeploymentConfig, Shard
 from .deployment import Deployment
 from .errors import CALL_ERRORS, ReadFailed
-from .metric_data import MetricData
 from .metrics import Sample, lines
 from .own_metrics import DEPLOYMENTS, account_samples, deployment_samples, exporter_samples, merged
 from .poll import Job, target_labels
@@ -173,16 +172,7 @@ class Engine:
     async def _open(self, key: SourceKey) -> Source:
         region, role_arn, external_id = key
         account = await self._clients.account(region, role_arn, external_id)
-
-        def billed(count: int) -> None:
-            account.billed_metrics += count
-
-        async def ask(**parameters: object) -> dict[str, object]:
-            answer: dict[str, object] = await reads.call("cloudwatch", "GetMetricData", parameters, None)
-            return answer
-
-        budget = self.config.cloudwatch.max_metrics_per_refresh
-        reads = Reads(account, self._clock, MetricData(self._clock, budget, ask, billed))
+        reads = reads_of(account, self._clock, self.config.cloudwatch.max_metrics_per_refresh)
         source = Source(key, reads)
         source.task = asyncio.create_task(self._survey(source))
         source.task.add_done_callback(_log_death)

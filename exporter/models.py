@@ -20,7 +20,10 @@ def load(loader: Any, operations: Mapping[str, Collection[str]]) -> None:
     """Load the models of services into botocore's loader, with the given operations by service and nothing else."""
     loader.load_data_with_path("endpoints")
     for service, names in operations.items():
-        cut(loader.load_service_model(service, "service-2"), {*names, *_OWN.get(service, ())})
+        # In the very words in which clients ask, so that the loader gives them this copy: in others it would be another
+        # one, into which it would merge botocore's additions to shapes that are cut away here.
+        model = loader.load_service_model(service, "service-2", api_version=None)
+        cut(model, {*names, *_OWN.get(service, ())})
         for kind in ("endpoint-rule-set-1", "paginators-1"):
             with suppress(UnknownServiceError):  # DLM and STS list nothing in pages
                 loader.load_service_model(service, kind)

@@ -181,6 +181,8 @@ class Job:
                 aws.failures.append(Failure(self.collector.name, "timeout", "TimeoutError", "attempt given up"))
         if answer is not None:
             self._answer = answer
+        if deployment.unread:  # no resource is known, which must not look like having none
+            aws.failures.append(deployment.unread)
         now = self._clock.time()
         aws.failures += self._publish(now, complete=not aws.failures)
         self.attempted = True

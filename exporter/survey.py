@@ -80,7 +80,10 @@ async def survey(
         else [_found(aws, prefix, identity, members, expect) for (prefix, identity), members in found.items()]
     )
     listed = await _list_resources(aws, deployments, tagged)
-    return assign(deployments, tagged, listed)
+    assigned = assign(deployments, tagged, listed)
+    if not aws.failures:
+        return assigned
+    return [each if each.owned else replace(each, unread=aws.failures[0]) for each in assigned]
 
 
 def parse_stacks(described: Iterable[Mapping[str, Any]], configured: Sequence[DeploymentConfig]) -> list[Stack]:

@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -22,16 +22,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import iam, survey
-from exporter.aws import Aws, Reads
+from exporter.aws import Aws, Reads, reads_of
 from exporter.clients import Clients
+from exporter.collector import Collector
 from exporter.collectors import COLLECTORS
 from exporter.config import Config, Expect
 from exporter.demo import run
 from exporter.demo.inventory import World
 from exporter.demo.server import Standin
 from exporter.deployment import Deployment, Stack
-from exporter.engine import ACTIONS
-from exporter.metric_data import MetricData
 from exporter.metrics import Malformed, Sample, lines
 
 # The moment at which the example inventory was taken: its ages are true then.
@@ -97,10 +96,16 @@ def point_at(running: Standin, monkeypatch: pytest.MonkeyPatch, account: str | N
 
 
 @asynccontextmanager
-async def clients(clock: FrozenClock, config: Config | None = None, services: Iterable[str] = ()) -> Any:
-    """The exporter's own clients: of the named services, or for all that the collectors ask."""
-    needed = {action for collector in COLLECTORS for action in collector.actions} | set(ACTIONS)
-    async with Clients((config or Config()).aws, services or iam.operations(needed), clock) as opened:
+async def clients(
+    clock: FrozenClock,
+    config: Config | None = None,
+    services: Collection[str] = (),
+    collectors: Iterable[Collector] = COLLECTORS,
+) -> Any:
+    """The exporter's own clients for what collectors ask; to be fast, of the named services alone."""
+    operations = iam.operations(iam.actions(collectors))
+    needed = {service: names for service, names in operations.items() if not services or service in services}
+    async with Clients((config or Config()).aws, needed, clock) as opened:
         yield opened
 
 
@@ -112,7 +117,7 @@ async def account(
     role_arn: str | None = None,
     external_id: str | None = None,
     budget: int = 500,
-    services: Iterable[str] = (),
+    services: Collection[str] = (),
     config: Config | None = None,
 ) -> Any:
     """The shared reads of one account and region, as the engine makes them."""
@@ -120,15 +125,7 @@ async def account(
         opened = await stack.enter_async_context(clients(clock, config, services))
         made = await opened.account(region, role_arn, external_id)
         made.account_id = made.account_id or account_id
-
-        async def ask(**parameters: Any) -> Any:
-            return await reads.call("cloudwatch", "GetMetricData", parameters, None)
-
-        def billed(count: int) -> None:
-            made.billed_metrics += count
-
-        reads = Reads(made, clock, MetricData(clock, budget, ask, billed))
-        yield reads
+        yield reads_of(made, clock, budget)
 
 
 def attempt(reads: Reads, interval: float = 300.0, max_age: float = 900.0) -> Aws:

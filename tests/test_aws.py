@@ -363,13 +363,13 @@ def test_page_sizes(
 
 def test_an_answer_without_its_list_is_none(small: Small, clock: FrozenClock) -> None:
     """A listing that lacks its list is no answer: it must not look as if nothing existed."""
-    small.answers("ecs", "ListClusters", {})
+    small.answers("ecs", "ListServices", {})
 
     async def run() -> Aws:
         async with account(clock, services=["ecs"]) as reads:
             aws = attempt(reads)
             with pytest.raises(ReadFailed):
-                await aws.read("ecs", "ListClusters")
+                await aws.read("ecs", "ListServices")
             return aws
 
     assert [each.reason for each in asyncio.run(run()).failures] == ["invalid_response"]

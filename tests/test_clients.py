@@ -17,21 +17,22 @@ from hypothesis import strategies as st
 from small import Small, Steps, gathered, settle, small_aws
 
 from exporter import __version__
-from exporter.clients import Account, TokenBucket, Turn, fast_timestamp, refuse_foreign_answers
+from exporter.clients import Account
 from exporter.config import Config, RateLimit
 from exporter.demo.server import Standin
 from exporter.errors import ReadFailed
+from exporter.wire import TokenBucket, Turn, fast_timestamp, refuse_foreign_answers
 
 THERE = "444455556666"
 ROLE = f"arn:aws:iam::{THERE}:role/tts-aws-exporter"
-LIST = ("ecs", "ListClusters")
+LIST = ("ecs", "ListServices")
 
 
 @pytest.fixture
 def small(clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Small]:
     with small_aws(clock, monkeypatch) as (world, standin):
         world.standin = standin
-        world.answers(*LIST, {"clusterArns": ["arn:aws:ecs:eu-west-1:1:cluster/main"]})
+        world.answers(*LIST, {"serviceArns": ["arn:aws:ecs:eu-west-1:1:service/main/is"]})
         world.answers("rds", "DescribeDBClusters", {"DBClusters": []})
         yield world
 
@@ -202,13 +203,13 @@ def test_assumes_a_role(small: Small, clock: FrozenClock) -> None:
         async with clients(clock, services=["ecs", "rds"]) as opened:
             made: Account = await opened.account("eu-west-1", ROLE, "a secret")
             assert made.account_id == THERE
-            await gathered((made.client("ecs").list_clusters(), made.client("rds").describe_db_clusters()))
+            await gathered((made.client("ecs").list_services(), made.client("rds").describe_db_clusters()))
             return made
 
     made = asyncio.run(run())
 
     assert {(request.operation, request.account) for request in small.seen} == {
-        ("ListClusters", THERE),
+        ("ListServices", THERE),
         ("DescribeDBClusters", THERE),
     }
     assert counted(small.standin)["sts", "AssumeRole"] == 1
@@ -229,7 +230,7 @@ def test_a_refused_role(small: Small, clock: FrozenClock, given: str | None) -> 
 
     [failure] = asyncio.run(run())
 
-    assert (failure.operation, failure.reason, failure.code) == ("ecs.ListClusters", "credentials", "AccessDenied")
+    assert (failure.operation, failure.reason, failure.code) == ("ecs.ListServices", "credentials", "AccessDenied")
     assert failure.action is None
     assert "AssumeRole" in failure.detail
 
@@ -340,7 +341,7 @@ def test_one_connection_pool(small: Small, clock: FrozenClock) -> None:
         async with clients(clock, services=["ecs", "rds"]) as opened:
             for role in (None, ROLE):
                 made = await opened.account("eu-west-1", role)
-                await made.client("ecs").list_clusters()
+                await made.client("ecs").list_services()
                 await made.client("rds").describe_db_clusters()
             sessions = list(opened._pool.sessions.values())
         assert all(session.closed for session in sessions)

@@ -11,8 +11,7 @@ import pytest
 from conftest import AS_OF, clients, point_at, world
 from small import Steps, parsed, served, until
 
-from exporter import collectors, iam, poll
-from exporter import engine as engine_module
+from exporter import collectors, poll
 from exporter.cli import FAMILIES
 from exporter.config import Config, load
 from exporter.demo import run
@@ -23,7 +22,6 @@ from exporter.publication import Publication
 
 # Five that speak all protocols; the others would be read in the same way, and cost seconds in each test.
 COLLECTORS = [each for each in collectors.COLLECTORS if each.name in ("aurora", "ecs", "efs", "elasticache", "s3")]
-ACTIONS = {*engine_module.ACTIONS, *(action for each in COLLECTORS for action in each.actions)}
 FACTS = {family.name for collector in COLLECTORS for family in collector.families}
 FAST = {"burst": 1000, "per_second": 1000}
 
@@ -49,7 +47,7 @@ async def engine(clock: Steps, config: Config | None = None) -> AsyncIterator[tu
     """An engine that has read everything once, or failed to."""
     publication = Publication(FAMILIES)
     config = config or configuration()
-    async with clients(clock, config, iam.operations(ACTIONS)) as opened:
+    async with clients(clock, config, collectors=COLLECTORS) as opened:
         turning = Engine(COLLECTORS, opened, publication, clock)
         await turning.apply(config)
         task = asyncio.create_task(turning.run())

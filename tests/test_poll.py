@@ -15,7 +15,7 @@ from small import Small, Steps, settle, small_aws, until, values
 
 from exporter import poll
 from exporter.aws import Answer, Aws, Reads
-from exporter.clients import Account, Turn
+from exporter.clients import Account
 from exporter.collector import Collector
 from exporter.config import Aws as AwsConfig
 from exporter.config import CollectorConfig
@@ -25,6 +25,7 @@ from exporter.metric_data import MetricData
 from exporter.metrics import Family, Malformed, Sample, each
 from exporter.poll import Job
 from exporter.publication import Publication
+from exporter.wire import Turn
 
 RETENTION = Family("tts_aws_toy_retention_seconds", "Of a cluster.", ("cluster",))
 ZONE = Family("tts_aws_toy_zone", "Of an instance.", ("instance", "zone"))

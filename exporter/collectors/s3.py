@@ -20,7 +20,9 @@ from ..metrics import Family, Malformed, Sample, each
 BUCKET_TYPE = "AWS::S3::Bucket"
 BUCKET = ("bucket",)
 
-INFO = Family("tts_aws_s3_bucket_info", "The bucket and what it is for.", (*BUCKET, "purpose", "stack"))
+INFO = Family(
+    "tts_aws_s3_bucket_info", "The bucket and what it is for (S3 Bucket.Name).", (*BUCKET, "purpose", "stack")
+)
 VERSIONED = Family(
     "tts_aws_s3_bucket_versioning_enabled", "Overwritten objects are kept (S3 Versioning.Status).", BUCKET, "flag"
 )
