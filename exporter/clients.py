@@ -63,6 +63,7 @@ class Account:
         self.throttled: Counter[tuple[str, str]] = Counter()
         self.durations: dict[str, Histogram] = {}
         self.billed_metrics = 0
+        self.counted = 0  # events: while it stays the same, so do the counts above
         self._settings = settings
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
@@ -96,6 +97,7 @@ class Account:
 
         def sent(request: Any, event_name: str, **_: Any) -> None:
             self.requests[service, event_name.rpartition(".")[2]] += 1
+            self.counted += 1
 
         def start(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
             context["tts_started"] = time.perf_counter()
@@ -110,6 +112,7 @@ class Account:
             now = time.perf_counter()
             histogram = self.durations.setdefault(service, Histogram(DURATION_BOUNDS))
             histogram.observe(now - context.get("tts_started", now))
+            self.counted += 1
             context["tts_started"] = now
             code = type(exception).__name__ if exception else (parsed_response or {}).get("Error", {}).get("Code")
             if code:
@@ -208,7 +211,7 @@ class _Patient:
 
     async def __call__(self) -> Any:
         if self._refused and self._clock.time() < self._refused[0]:
-            raise self._refused[1]
+            raise self._refused[1].with_traceback(None)
         try:
             return await self._assume()
         except (BotoCoreError, ClientError) as error:

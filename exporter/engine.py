@@ -9,23 +9,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 
 from . import survey
-from .aws import Aws, Reads, reads_of
+from .aws import Aws, reads_of
 from .clients import Clients
 from .clock import Clock
 from .collector import Collector
 from .config import Config, DeploymentConfig, Shard
-from .deployment import Deployment
 from .errors import CALL_ERRORS, ReadFailed
 from .metrics import Sample, lines
-from .own_metrics import DEPLOYMENTS, account_samples, deployment_samples, exporter_samples, merged
+from .own_metrics import deployment_samples, exporter_samples, merged
 from .poll import Job, target_labels
 from .publication import Publication
+from .source import Source, SourceKey
 
 log = logging.getLogger(__name__)
 
@@ -38,24 +38,6 @@ TICK = 1.0
 # The same before the page is complete for the first time.
 FIRST_LOOKS = 0.02
 READY_AT_THE_LATEST = 120.0
-
-SourceKey = tuple[str, str | None, str | None]  # region, role, external id
-
-
-@dataclass(slots=True)
-class Source:
-    """One account and region as reached through one role, and what was found there."""
-
-    key: SourceKey
-    reads: Reads
-    configured: tuple[DeploymentConfig, ...] = ()
-    found: list[Deployment] = field(default_factory=list)
-    surveyed: bool = False
-    success: bool = False
-    last_success: float = 0.0
-    failures: frozenset[tuple[str, str, str]] = frozenset()
-    again: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
 
 
 class Engine:
@@ -75,7 +57,7 @@ class Engine:
         self._publication = publication
         self._clock = clock
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._owners: set[Hashable] = set()
+        self._said: dict[Hashable, Hashable] = {}
         self._applied = False
         self._reload_successful = True
         self._reloaded_at = clock.time()
@@ -255,8 +237,7 @@ class Engine:
                 self._tasks[key].add_done_callback(_log_death)
 
     def _forget(self, key: tuple[str, str]) -> asyncio.Task[None]:
-        job = self.jobs.pop(key)
-        job.withdraw(account=all(job.account_key != other.account_key for other in self.jobs.values()))
+        self.jobs.pop(key).withdraw()
         return self._tasks.pop(key)
 
     @staticmethod
@@ -284,39 +265,46 @@ class Engine:
 
     def publish(self) -> None:
         """Publish what the engine knows of itself."""
+        said: dict[Hashable, Hashable] = {}
+
+        def say(
+            owner: Hashable, state: Hashable, target: dict[str, str], samples: Callable[[], Iterable[Sample]]
+        ) -> None:
+            said[owner] = state
+            if self._said.get(owner) != state:  # else nothing is new: a fleet's series are not rendered every second
+                self._publication.publish(owner, lines(samples(), target))
+
         accounts: dict[tuple[str, str], list[Source]] = {}
         for source in self.sources.values():
             accounts.setdefault((source.reads.account.account_id, source.key[0]), []).append(source)
-        owners: dict[Hashable, dict[str, bytes]] = {
-            ("account", account_id, region): lines(
-                merged(sample for source in sources for sample in _samples(source)),
+        for (account_id, region), sources in accounts.items():
+            say(
+                ("account", account_id, region),
+                tuple(source.state() for source in sources),
                 {"account_id": account_id, "region": region},
+                lambda sources=sources: merged(sample for source in sources for sample in source.samples()),  # type: ignore[misc]
             )
-            for (account_id, region), sources in accounts.items()
-        }
         seen = [each for source in self.sources.values() for each in source.found]
         twins = {(each.network, each.cluster): each.name for each in seen if each.environment == "staging"}
         for each in seen:
             twin = each.staging or (
                 twins.get((each.network, each.cluster), "") if each.environment != "staging" else ""
             )
-            owners["deployment", each.name] = lines(deployment_samples(each, twin), target_labels(each))
-        own = list(exporter_samples(reload_successful=self._reload_successful, reloaded_at=self._reloaded_at))
-        if self._applied and all(source.surveyed or source.configured for source in self.sources.values()):
-            own.append(DEPLOYMENTS.sample(len(seen)))
-        owners["exporter"] = lines(own, {})
-        for owner in self._owners - owners.keys():
+            say(
+                ("deployment", each.name),
+                (id(each), twin),
+                target_labels(each),
+                partial(deployment_samples, each, twin),
+            )
+        known = self._applied and all(source.surveyed or source.configured for source in self.sources.values())
+        state = (len(seen) if known else None, self._reload_successful, self._reloaded_at)
+        say("exporter", state, {}, lambda: exporter_samples(*state))
+        for owner in self._said.keys() - said.keys():
             self._publication.withdraw(owner)
-        for owner, ready in owners.items():
-            self._publication.publish(owner, ready)
-        self._owners = set(owners)
+        self._said = said
 
 
 def _log_death(task: asyncio.Task[None]) -> None:
     """A loop ends when it is cancelled. Should it end by a mistake of ours, what it served expires; this says why."""
     if not task.cancelled() and (error := task.exception()):
         log.error("a loop ended", exc_info=error)
-
-
-def _samples(source: Source) -> Iterator[Sample]:
-    return account_samples(source.reads.account, source.success if source.surveyed else None, source.last_success)

@@ -91,6 +91,8 @@ def reason_of(error: BaseException) -> tuple[str, str]:
             return "credentials", code
         if denied:
             return "access_denied", code
+        if code.isdecimal() and int(code) >= 500:  # botocore's stand-in for the code of an answer that has none
+            return "invalid_response", code
         if "NotFound" in code or code.startswith("NoSuch") or code == "404":
             return "not_found", code
         return "other", code

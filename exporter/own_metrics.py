@@ -103,8 +103,8 @@ FAMILIES = (
 )
 
 
-def exporter_samples(*, reload_successful: bool, reloaded_at: float) -> Iterator[Sample]:
-    """Which exporter this is, and how its configuration is."""
+def exporter_samples(watched: int | None, reload_successful: bool, reloaded_at: float) -> Iterator[Sample]:
+    """Which exporter this is, how its configuration is, and how many deployments it watches (None: not known yet)."""
     yield BUILD_INFO.sample(
         1,
         version=__version__,
@@ -113,6 +113,8 @@ def exporter_samples(*, reload_successful: bool, reloaded_at: float) -> Iterator
     )
     yield RELOAD_SUCCESSFUL.sample(reload_successful)
     yield RELOAD_TIME.sample(reloaded_at)
+    if watched is not None:
+        yield DEPLOYMENTS.sample(watched)
 
 
 def merged(samples: Iterable[Sample]) -> Iterator[Sample]:

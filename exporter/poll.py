@@ -201,7 +201,7 @@ class Job:
         """Go on with what a survey or a reload changed; the present attempt ends with what it began with."""
         relabelled = target_labels(deployment) != target_labels(self.deployment)
         if relabelled:
-            self._publication.withdraw(self.account_key)
+            self._publication.share(self._account_key, self.key, {})
         if deployment.owned != self.deployment.owned:
             self._changed.set()
         self.deployment, self.settings = deployment, settings
@@ -209,14 +209,14 @@ class Job:
             self._publish(self._clock.time(), complete=False)
             self._publish_self()
 
-    def withdraw(self, *, account: bool = True) -> None:
-        """Serve nothing of this job any more; without ``account`` what it knows of its account stays."""
-        for owner in (self.key, (*self.key, "self"), *([self.account_key] if account else [])):
+    def withdraw(self) -> None:
+        """Serve nothing of this job any more."""
+        for owner in (self.key, (*self.key, "self")):
             self._publication.withdraw(owner)
+        self._publication.share(self._account_key, self.key, {})
 
     @property
-    def account_key(self) -> tuple[str, str, str]:
-        """Account, region and collector: who serves the same account-scoped series as other deployments' jobs."""
+    def _account_key(self) -> tuple[str, str, str]:
         return self.deployment.account_id, self.deployment.region, self.collector.name
 
     def _publish(self, now: float, *, complete: bool) -> list[Failure]:
@@ -243,9 +243,9 @@ class Job:
         target = target_labels(self.deployment)
         own = [sample for sample in samples if sample.family.scope == "deployment"]
         self._publication.publish(self.key, lines(own, target))
-        # The same for all deployments of the account and region: the last one that read it stands.
+        # What is of the account and region, all its deployments say alike.
         shared = [sample for sample in samples if sample.family.scope == "account"]
-        self._publication.publish(self.account_key, lines(shared, target))
+        self._publication.share(self._account_key, self.key, lines(shared, target))
         return failures
 
     @contextmanager

@@ -6,6 +6,8 @@ import asyncio
 import zlib
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -14,6 +16,8 @@ from .metrics import Family
 
 # Compressing this much takes a few milliseconds: more than that is done in a thread, so that no request waits for it.
 INLINE_BYTES = 1_000_000
+# Seconds: how old the process' own figures may be. They are always new, and alone not worth a page.
+PROCESS_EVERY = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Publication:
             self._lines[family.name] = {}
             self._heads[family.name] = (family.head(openmetrics=False), family.head(openmetrics=True))
         self._names: dict[Hashable, frozenset[str]] = {}
+        self._shared: dict[Hashable, dict[Hashable, Mapping[str, bytes]]] = {}
+        self._built = -inf
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._process)
@@ -43,12 +49,23 @@ class Publication:
 
     def publish(self, owner: Hashable, lines: Mapping[str, bytes]) -> None:
         """Replace everything that an owner published before. ``lines``: ready lines by family name."""
-        for name in self._names.get(owner, frozenset()) - lines.keys():
+        before = self._names.get(owner, frozenset())
+        for name in before - lines.keys():
             del self._lines[name][owner]
+        self._changed |= bool(before - lines.keys())
         for name, ready in lines.items():
-            self._lines[name][owner] = ready
+            if self._lines[name].get(owner) != ready:
+                self._lines[name][owner] = ready
+                self._changed = True
         self._names[owner] = frozenset(lines)
-        self._changed = True
+
+    def share(self, group: Hashable, owner: Hashable, lines: Mapping[str, bytes]) -> None:
+        """Publish once what several owners say alike: what that one said who last had something to say."""
+        members = self._shared.setdefault(group, {})
+        members.pop(owner, None)
+        if lines:
+            members[owner] = lines
+        self.publish(group, next(reversed(members.values()), {}))
 
     def withdraw(self, owner: Hashable) -> None:
         """Forget an owner."""
@@ -64,7 +81,11 @@ class Publication:
         return sum(ready.count(b"\n") for owners in self._lines.values() for ready in owners.values())
 
     async def build(self) -> None:
-        """Make the pages anew from the lines, and from what this process says of itself."""
+        """Make the pages anew from the lines and from what this process says of itself, where something is new."""
+        now = monotonic()
+        if not self._changed and now - self._built < PROCESS_EVERY:
+            return
+        self._built = now
         if self._changed:
             self._changed = False
             for openmetrics in (False, True):

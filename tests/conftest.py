@@ -191,6 +191,15 @@ def series() -> Callable[[Iterable[Sample | Malformed]], dict[str, float]]:
     return render
 
 
+def parse(page: bytes) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """An exposition in the text format: by name, the labels and value of each series."""
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(page.decode()):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
 class Exporter:
     """An exporter process of the tests' own, and what it serves."""
 
@@ -211,12 +220,7 @@ class Exporter:
 
     def series(self) -> dict[str, list[tuple[dict[str, str], float]]]:
         """What is served now: by name, the labels and value of each series."""
-        _, _, body = self.get("/metrics")
-        found: dict[str, list[tuple[dict[str, str], float]]] = {}
-        for family in text_string_to_metric_families(body.decode()):
-            for sample in family.samples:
-                found.setdefault(sample.name, []).append((sample.labels, sample.value))
-        return found
+        return parse(self.get("/metrics")[2])
 
     def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         """Wait until a condition holds; fails when it does not in time, or when the exporter ends."""

@@ -115,8 +115,8 @@ def truth() -> dict[str, float]:
             ("deny", {"service": "elasticache"}, "access_denied"),
             ("hang", {"service": "efs"}, "timeout"),
             ("reset", {"service": "ecs"}, "connection"),
-            ("html502", {"service": "cloudwatch"}, "other"),
-            ("garbage", {"service": "s3"}, "other"),  # botocore takes it for an internal error of S3
+            ("html502", {"service": "cloudwatch"}, "invalid_response"),
+            ("garbage", {"service": "s3"}, "invalid_response"),  # botocore makes an error of S3 of it
             ("garbage", {"service": "rds"}, "invalid_response"),
             ("garbage", {"service": "ecs"}, "invalid_response"),
             ("truncate", {"service": "elasticache"}, "connection"),
@@ -244,8 +244,7 @@ def test_aws_is_gone(standin: Standin, clock: Steps, truth: dict[str, float]) ->
             facts, own = await page(publication)
             assert facts == {}
             assert own["tts_aws_exporter_deployments"] == 1
-            # s3 asks for the buckets of stacks, and knows of none yet.
-            assert counted(own) == {"connection": {each.name for each in COLLECTORS} - {"s3"}}
+            assert counted(own) == {"connection": {each.name for each in COLLECTORS}}
             assert own['tts_aws_discovery_success{account_id="",region="eu-west-1"}'] == 0
             standin.faults.clear()
             await clock.forward(61)

@@ -53,7 +53,7 @@ def client_error(code: str, status: int = 400, operation: str = "DescribeThings"
         ("404", 404, "HeadBucket", "not_found"),
         ("ValidationError", 400, "DescribeThings", "other"),
         ("InternalFailure", 500, "DescribeThings", "other"),
-        ("502", 502, "DescribeThings", "other"),
+        ("502", 502, "DescribeThings", "invalid_response"),
         ("", 0, "DescribeThings", "other"),
     ],
 )

@@ -6,18 +6,25 @@ practice is one predicate over gauges, as a rule or a board would have it.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import yaml
-from conftest import SECOND, Exporter, exporter_of
+from conftest import SECOND, Exporter, FrozenClock, clients, exporter_of, parse, point_at, world
 
+from exporter.cli import FAMILIES
+from exporter.collectors import COLLECTORS
+from exporter.config import Config, load
 from exporter.demo import run
 from exporter.demo.inventory import World
 from exporter.demo.server import Standin
+from exporter.engine import Engine
+from exporter.publication import Publication
 
 DAY = 86_400.0
 Series = dict[str, list[tuple[dict[str, str], float]]]
@@ -26,7 +33,8 @@ Series = dict[str, list[tuple[dict[str, str], float]]]
 class Gauges:
     """What one deployment's gauges say."""
 
-    def __init__(self, series: Series, deployment: str, account_id: str) -> None:
+    def __init__(self, series: Series, deployment: str, account_id: str, now: float) -> None:
+        self.now = now
         self._series = series
         self._deployment = deployment
         self._account = account_id
@@ -113,7 +121,7 @@ def bp_45(gauges: Gauges) -> set[str]:
         passed = gauges.value("restore_test_last_success_timestamp_seconds", resource=resource) or 0.0
         failed = gauges.value("restore_test_last_failure_timestamp_seconds", resource=resource) or 0.0
         allowed = gauges.value("restore_test_max_age_seconds", resource=resource) or 0.0
-        if failed > passed or datetime.now(UTC).timestamp() - passed > allowed:
+        if failed > passed or gauges.now - passed > allowed:
             found.add(resource)
     return found
 
@@ -228,14 +236,13 @@ def bp_19(gauges: Gauges) -> set[str]:
 
 def bp_67(gauges: Gauges) -> set[str]:
     info = {labels["instance_id"]: labels for labels, _ in gauges.all("ec2_instance_info")}
-    now = datetime.now(UTC).timestamp()
-    old = gauges.names("ec2_instance_launched_timestamp_seconds", "instance_id", lambda value: now - value > 30 * DAY)
+    launched = "ec2_instance_launched_timestamp_seconds"
+    old = gauges.names(launched, "instance_id", lambda value: gauges.now - value > 30 * DAY)
     return {info[each]["stack"] for each in old if info[each]["role"] == "bastion"}
 
 
 def bp_18(gauges: Gauges) -> set[str]:
-    now = datetime.now(UTC).timestamp()
-    over = gauges.names("ec2_os_support_end_timestamp_seconds", "instance_id", lambda value: value < now)
+    over = gauges.names("ec2_os_support_end_timestamp_seconds", "instance_id", lambda value: value < gauges.now)
     return {labels["deployment"] for labels, _ in gauges.all("ec2_instance_info") if labels["instance_id"] in over}
 
 
@@ -297,24 +304,23 @@ def expected(inventory: Path) -> set[tuple[str, str, str]]:
     }
 
 
-def observed(exporter: Exporter, inventory: Path) -> set[tuple[str, str, str]]:
+def observed(series: Series, inventory: Path, now: float) -> set[tuple[str, str, str]]:
     """The same, as the gauges have it."""
-    series = exporter.series()
     return {
         (name, practice, resource)
         for name, facts in deployments(inventory)
         for practice, predicate in PREDICATES.items()
-        for resource in predicate(Gauges(series, name, facts["account_id"]))
+        for resource in predicate(Gauges(series, name, facts["account_id"], now))
     }
 
 
 @pytest.fixture(scope="module", params=["example", "second"])
 def watched(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, Path]]:
     inventory = run.EXAMPLE if request.param == "example" else SECOND
-    world = World.load(inventory)
+    facts = World.load(inventory)
     config = tmp_path_factory.mktemp("config") / "config.yaml"
-    config.write_text(yaml.safe_dump(run.configuration(world)))
-    with Standin.in_thread(world) as standin, exporter_of(standin, "--config.file", str(config)) as exporter:
+    config.write_text(yaml.safe_dump(run.configuration(facts)))
+    with Standin.in_thread(facts) as standin, exporter_of(standin, "--config.file", str(config)) as exporter:
         exporter.until(lambda: "tts_aws_collector_success" in exporter.series())
         yield exporter, inventory
 
@@ -323,7 +329,7 @@ def test_finds_what_is_expected_and_nothing_beside(watched: tuple[Exporter, Path
     """Practice by practice, the resources that the gauges convict are those that the inventory expects."""
     exporter, inventory = watched
 
-    found, wanted = observed(exporter, inventory), expected(inventory)
+    found, wanted = observed(exporter.series(), inventory, time.time()), expected(inventory)
 
     assert sorted(found - wanted) == []
     assert sorted(wanted - found) == []
@@ -338,3 +344,39 @@ def test_everything_could_be_read(watched: tuple[Exporter, Path]) -> None:
     assert {value for _, value in series["tts_aws_collector_errors_total"]} == {0.0}
     names = {labels["deployment"] for labels, _ in series["tts_aws_deployment_info"]}
     assert names == {name for name, _ in deployments(inventory)}
+
+
+@pytest.mark.parametrize("hours", [0, 3, 31, 24 * 6])
+def test_is_as_true_later_as_at_the_start(hours: int, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in's healthy deployment stays healthy and its findings stay, however long the demo runs."""
+    started = world(run.EXAMPLE, clock)
+    clock.now += hours * 3600
+    with Standin.in_thread(started) as aws:
+        point_at(aws, monkeypatch)
+        series = asyncio.run(read_all(clock, run.configuration(started)))
+
+    found, wanted = observed(series, run.EXAMPLE, clock.now), expected(run.EXAMPLE)
+    assert sorted(found - wanted) == []
+    assert sorted(wanted - found) == []
+
+
+async def read_all(clock: FrozenClock, settings: dict[str, Any]) -> Series:
+    """What an exporter serves after its first read, on a clock that stands still."""
+    config = load_config(settings)
+    publication = Publication(FAMILIES)
+    async with clients(clock, config) as opened:
+        engine = Engine(COLLECTORS, opened, publication, clock)
+        await engine.apply(config)
+        turning = asyncio.create_task(engine.run())
+        await asyncio.wait_for(engine.complete.wait(), 60)
+        page = publication.page(openmetrics=False).plain
+        turning.cancel()
+        await asyncio.gather(turning, return_exceptions=True)
+    return parse(page)
+
+
+def load_config(settings: dict[str, Any]) -> Config:
+    with TemporaryDirectory() as directory:
+        file = Path(directory) / "config.yaml"
+        file.write_text(yaml.safe_dump(settings))
+        return load(file, {}, collectors={each.name: each.interval for each in COLLECTORS})

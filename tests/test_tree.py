@@ -33,7 +33,7 @@ LAYERS = (
     ("collector",),
     ("collectors",),
     ("publication", "own_metrics"),
-    ("poll",),
+    ("poll", "source"),
     ("engine",),
     ("iam", "reference", "server"),
     ("cli",),
