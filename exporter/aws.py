@@ -20,7 +20,7 @@ from botocore.parsers import ResponseParserError
 
 from .clients import Account
 from .clock import Clock
-from .errors import CALL_ERRORS, Failure, ReadFailed, iam_action, reason_of
+from .errors import CALL_ERRORS, Failure, ReadFailed, denied_action, reason_of
 from .metric_data import Metric, MetricData, MetricsRefused
 
 # What to ask for where AWS's default page is small, or where an unpaginated call is throttled harder (EC2). 200 because
@@ -69,6 +69,11 @@ class Answer(dict[Any, Any]):
                 young[key], young.ages[key] = self[key], age
         return young
 
+    def keep(self, before: Answer) -> None:
+        """Take over the parts of the last answer that this one lacks; they grow old like any other."""
+        for key in before.keys() - self.keys():
+            self[key], self.ages[key] = before[key], before.ages[key]
+
     def oldest(self) -> Age | None:
         """The earliest read and the earliest expiry among the parts; None for an empty answer."""
         ages = self.ages.values()
@@ -77,13 +82,15 @@ class Answer(dict[Any, Any]):
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of one read: its last good answer, and the request that is under way."""
+    """What is known of one read: its last good answer, what that was asked, and the request that is under way."""
 
     answer: dict[str, Any] | None = None
+    asked: str = ""
     read_at: float = 0.0
     unchanged_since: Hashable = None
-    flight: asyncio.Task[dict[str, Any]] | None = None
-    used_at: float = 0.0
+    flight: asyncio.Task[None] | None = None
+    flying: str = ""
+    useless_from: float = 0.0
 
 
 @dataclass(slots=True)
@@ -93,11 +100,12 @@ class Reads:
     account: Account
     clock: Clock
     metric_data: MetricData
-    entries: dict[tuple[str, str, str], _Entry] = field(default_factory=dict)
+    entries: dict[Hashable, _Entry] = field(default_factory=dict)
 
-    def forget(self, older_than: float) -> None:
-        """Drop answers that nobody has asked for since a moment: of resources and task definitions that are gone."""
-        idle = [key for key, entry in self.entries.items() if entry.used_at < older_than and entry.flight is None]
+    def forget(self) -> None:
+        """Drop answers that nobody has asked for again in time: of resources and task definitions that are gone."""
+        now = self.clock.time()
+        idle = [key for key, entry in self.entries.items() if entry.useless_from < now and entry.flight is None]
         for key in idle:
             del self.entries[key]
 
@@ -142,6 +150,9 @@ def reads_of(account: Account, clock: Clock, budget: int) -> Reads:
     return reads
 
 
+# Seconds: for how long an answer that cannot change is kept when nobody asks for it any more.
+FORGOTTEN_AFTER = 86_400.0
+
 # The ages of what the present part of a gathering has read so far.
 _ages: ContextVar[list[Age]] = ContextVar("ages")
 
@@ -149,7 +160,7 @@ _ages: ContextVar[list[Age]] = ContextVar("ages")
 class Aws:
     """One attempt of one collector in one account and region."""
 
-    def __init__(self, reads: Reads, *, interval: float, max_age: float) -> None:
+    def __init__(self, reads: Reads, *, interval: float, max_age: float, timeout: float | None = None) -> None:
         self.account_id = reads.account.account_id
         self.region = reads.account.region
         self.now = reads.clock.time()
@@ -158,6 +169,8 @@ class Aws:
         self.failures: list[Failure] = []
         self._noted: dict[Hashable, Failure] = {}
         self._reads = reads
+        # What has not been answered by then is given up, each read for itself: the rest of the answer is served.
+        self._deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
 
     async def read(
         self,
@@ -168,28 +181,38 @@ class Aws:
         unchanged_since: Hashable = None,
         absent: tuple[str, ...] = (),
         pages: int | None = None,
+        slot: Hashable = None,
         **parameters: Any,
     ) -> dict[str, Any]:
         """Return the whole answer of a read operation, in AWS's member names. Do not change it: it is shared.
 
         ``max_age``: seconds; a younger answer of anybody is reused (default: half the collector's interval).
         ``unchanged_since``: an answer is reused for as long as this stays equal. ``absent``: error codes that mean that
-        nothing is configured; the answer is then empty. ``pages=1``: the first page is enough.
+        nothing is configured; the answer is then empty. ``pages=1``: the first page is enough. ``slot``: reads of one
+        slot replace each other, for parameters that change all the time, such as the tasks that were just listed.
 
         Raises ReadFailed where AWS does not answer and the last answer is older than the collector's ``max_age``.
         """
         wanted = self.interval / 2 if max_age is None else max_age
-        key = (service, operation, json.dumps([parameters, pages], sort_keys=True, default=str))
-        entry = self._reads.entries.setdefault(key, _Entry())
-        entry.used_at = now = self._reads.clock.time()
+        asked = json.dumps([parameters, pages], sort_keys=True, default=str)
+        entry = self._reads.entries.setdefault((service, operation, slot or asked), _Entry())
+        now = self._reads.clock.time()
+        kept = unchanged_since is not None or wanted == math.inf
+        entry.useless_from = now + (FORGOTTEN_AFTER if kept else self.lifetime(wanted) + self.interval)
         same = unchanged_since is not None and entry.unchanged_since == unchanged_since
-        if entry.answer is None or not (same or now - entry.read_at < wanted):
+        fresh = entry.asked == asked and (same or now - entry.read_at < wanted)
+        if entry.answer is None or not fresh:
             try:
-                await self._join(entry, service, operation, parameters, absent, pages)
+                await self._join(entry, asked, service, operation, parameters, absent, pages)
                 entry.unchanged_since = unchanged_since
             except CALL_ERRORS as error:
-                failure = self.note(error, service, operation, key)
-                if entry.answer is None or self.lifetime(wanted) <= self._reads.clock.time() - entry.read_at:
+                subject = " ".join(value for value in parameters.values() if isinstance(value, str))
+                failure = self.note(error, service, operation, subject, (service, operation, asked))
+                if (
+                    entry.answer is None
+                    or entry.asked != asked
+                    or self.lifetime(wanted) <= self._reads.clock.time() - entry.read_at
+                ):
                     raise ReadFailed(failure) from error
         assert entry.answer is not None
         # What cannot have changed was as good as read now.
@@ -212,6 +235,7 @@ class Aws:
     async def _join(
         self,
         entry: _Entry,
+        asked: str,
         service: str,
         operation: str,
         parameters: Mapping[str, Any],
@@ -219,33 +243,39 @@ class Aws:
         pages: int | None,
     ) -> None:
         """Wait for the request that is under way, or start it. It outlives an attempt that gives up waiting."""
-        if entry.flight is None:
+        if entry.flight is None or entry.flying != asked:
 
-            async def fly() -> dict[str, Any]:
+            async def fly() -> None:
                 try:
                     began = self._reads.clock.time()
                     try:
-                        entry.answer = await self._reads.call(service, operation, parameters, pages)
+                        answer = await self._reads.call(service, operation, parameters, pages)
                     except exceptions.ClientError as error:
                         if error.response.get("Error", {}).get("Code") not in absent:
                             raise
-                        entry.answer = {}
-                    entry.read_at = began
-                    return entry.answer
+                        answer = {}
+                    if entry.flight is asyncio.current_task():  # else the slot was asked something else meanwhile
+                        entry.answer, entry.asked, entry.read_at = answer, asked, began
                 finally:
-                    entry.flight = None
+                    if entry.flight is asyncio.current_task():
+                        entry.flight = None
 
-            entry.flight = asyncio.create_task(fly())
+            entry.flight, entry.flying = asyncio.create_task(fly()), asked
             entry.flight.add_done_callback(lambda task: task.cancelled() or task.exception())
-        await asyncio.shield(entry.flight)
+        async with asyncio.timeout_at(self._deadline):
+            await asyncio.shield(entry.flight)
+        if entry.asked != asked:
+            raise TimeoutError("another list was asked for meanwhile")
 
-    def note(self, error: BaseException, service: str, operation: str, read: Hashable = None) -> Failure:
+    def note(
+        self, error: BaseException, service: str, operation: str, subject: str = "", read: Hashable = None
+    ) -> Failure:
         """Put a failure on the attempt's account; once, where several parts wanted the same read."""
         if read in self._noted:
             return self._noted[read]
         reason, code = reason_of(error)
-        action = iam_action(service, operation) if reason == "access_denied" else None
-        failure = Failure(f"{service}.{operation}", reason, code, str(error)[:300], action)
+        action = denied_action(error, service, operation) if reason == "access_denied" else None
+        failure = Failure(f"{service}.{operation}", reason, code, str(error)[:300], action, subject)
         self.failures.append(failure)
         if read is not None:
             self._noted[read] = failure
@@ -285,7 +315,8 @@ class Aws:
         store = self._reads.metric_data
         failed: ReadFailed | None = None
         try:
-            await store.refresh(metrics, fresh)
+            async with asyncio.timeout_at(self._deadline):
+                await store.refresh(metrics, fresh)
         except (*CALL_ERRORS, MetricsRefused) as error:
             failed = ReadFailed(self.note(error, "cloudwatch", "GetMetricData"))
         moment = self._reads.clock.time() - self.lifetime(fresh)

@@ -40,8 +40,8 @@ FAMILIES = tuple(
         )
     }.values()
 )
-# ECS sends SIGKILL 30 seconds after SIGTERM; running scrapes are given a third of that.
-SHUTDOWN_SECONDS = 8.0
+# ECS sends SIGKILL 30 seconds after SIGTERM. aiohttp gives a running scrape this long, and twice in the worst case.
+SHUTDOWN_SECONDS = 4.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -210,7 +210,12 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
                 logs.set_up(again.log.level, again.log.format)
                 if (again.web, again.aws, again.cloudwatch) != (config.web, config.aws, config.cloudwatch):
                     log.warning("changes of web, aws and cloudwatch take effect at the next start")
-                await machine.apply(again)
+                try:
+                    await machine.apply(again)
+                except (BotoCoreError, ValueError) as error:
+                    machine.reloaded(successfully=False)
+                    log.exception("configuration refused, the present one stays")
+                    return (f"AWS client: {error}",)
                 machine.reloaded(successfully=True)
                 log.info("configuration reloaded")
                 return ()
@@ -223,15 +228,18 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
             await _listen(runner, config)
             turning = asyncio.create_task(machine.run())
             stopping = asyncio.create_task(stop.wait())
+            starting = asyncio.create_task(start(machine, config, reloading))
+            loop.add_signal_handler(signal.SIGHUP, lambda: _keep(loop.create_task(reload())))
             try:
-                await start(machine, config)
-                loop.add_signal_handler(signal.SIGHUP, lambda: _keep(loop.create_task(reload())))
-                await asyncio.wait((turning, stopping), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+                if starting.done():
+                    starting.result()
+                    await asyncio.wait((turning, stopping), return_when=asyncio.FIRST_COMPLETED)
             finally:
                 log.info("stopping")
-                for task in (turning, stopping):
+                for task in (turning, stopping, starting):
                     task.cancel()
-                ended = await asyncio.gather(turning, stopping, return_exceptions=True)
+                ended = await asyncio.gather(turning, stopping, starting, return_exceptions=True)
             if isinstance(ended[0], Exception):  # a mistake of ours: better started anew than serving less and less
                 log.error("the engine stopped", exc_info=ended[0])
                 return 1
@@ -273,9 +281,10 @@ def _check_region(machine: Engine, config: Config) -> None:
         raise ConfigError((message,))
 
 
-async def start(machine: Engine, config: Config) -> None:
+async def start(machine: Engine, config: Config, reloading: asyncio.Lock | None = None) -> None:
     """Make the clients and start every loop. Raises ConfigError where the AWS client cannot be made at all."""
     try:
-        await machine.apply(config)
+        async with reloading or asyncio.Lock():
+            await machine.apply(config)
     except (BotoCoreError, ValueError) as error:
         raise ConfigError((f"AWS client: {error}",)) from error

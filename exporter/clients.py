@@ -12,11 +12,15 @@ import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
 from aiobotocore.config import AioConfig
-from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
+from aiobotocore.credentials import (
+    AioAssumeRoleCredentialFetcher,
+    AioCredentials,
+    AioDeferredRefreshableCredentials,
+)
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
@@ -69,6 +73,7 @@ class Account:
         self._buckets: dict[str, TokenBucket] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._clients: dict[str, Any] = {}
+        self._open = AsyncExitStack()
 
     def watch(self, service: str, client: Any) -> None:
         """Limit and count the requests of a client."""
@@ -78,10 +83,15 @@ class Account:
             self._slots[service] = asyncio.Semaphore(self._settings.max_concurrency)
         self._register(client, service)
 
-    def add(self, service: str, client: Any) -> None:
-        """Keep a client, watched, for ``client``."""
-        self.watch(service, client)
-        self._clients[service] = client
+    async def add(self, service: str, creating: AbstractAsyncContextManager[Any]) -> None:
+        """Make a client and keep it, watched, for ``client``."""
+        self._clients[service] = await self._open.enter_async_context(creating)
+        self.watch(service, self._clients[service])
+
+    async def close(self) -> None:
+        """Close the clients; the connections are the pool's."""
+        await self._open.aclose()
+        self._clients.clear()
 
     def client(self, service: str) -> Any:
         """The botocore client of a service."""
@@ -116,6 +126,7 @@ class Account:
             context["tts_started"] = now
             code = type(exception).__name__ if exception else (parsed_response or {}).get("Error", {}).get("Code")
             if code:
+                code = str(code)[:80]  # a label: whatever is between us and AWS may say anything here
                 operation = event_name.rpartition(".")[2]
                 self.errors[service, operation, code] += 1
                 self.throttled[service, operation] += code in THROTTLES
@@ -136,7 +147,7 @@ class Clients:
         self._settings = settings
         self._operations = operations
         self._clock = clock
-        self._stack = AsyncExitStack()
+        self._accounts: list[Account] = []
         self._session = AioSession()
         parsers = self._session.get_component("response_parser_factory")
         parsers.set_parser_defaults(timestamp_parser=fast_timestamp)
@@ -146,10 +157,10 @@ class Clients:
         models.load(self._session.get_component("data_loader"), self._operations)  # now: later it would hold up scrapes
         self._pool = Pool()
         self._turn = Turn()
+        self._session._credentials = FoundCredentials(self._clock)
         self._config = AioConfig(
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
-            max_pool_connections=200,
             retries={"mode": "adaptive", "total_max_attempts": settings.retries},
             user_agent_extra=f"tts-aws-exporter/{__version__}",
             http_session_cls=self._pool.http_session_class(),
@@ -157,12 +168,13 @@ class Clients:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+        for account in self._accounts:
+            await account.close()
         await self._pool.close()
 
     @property
     def default_region(self) -> str | None:
-        """The region of the environment, the profile or the instance, as every AWS client finds it."""
+        """The region of the environment or the profile."""
         # botocore reads AWS_DEFAULT_REGION only; ECS, Lambda and the other SDKs set AWS_REGION.
         region: str | None = os.environ.get("AWS_REGION") or self._session.get_config_variable("region")
         return region
@@ -171,10 +183,10 @@ class Clients:
         """Make the clients of one region: of the role's account, or of the one that the credentials are for."""
         account_id = role_arn.split(":")[4] if role_arn else ""
         account = Account(account_id, region, self._settings, self._clock, self._turn)
+        self._accounts.append(account)
         session = self._assuming(account, role_arn, external_id) if role_arn else self._session
         for service in sorted(self._operations):
-            client = session.create_client(service, region_name=region, config=self._config)
-            account.add(service, await self._stack.enter_async_context(client))
+            await account.add(service, session.create_client(service, region_name=region, config=self._config))
             await asyncio.sleep(0)  # making one takes some milliseconds; scrapes are answered in between
         return account
 
@@ -193,19 +205,19 @@ class Clients:
                 yield client
 
         extra = {"RoleSessionName": "tts-aws-exporter"} | ({"ExternalId": external_id} if external_id else {})
-        fetcher = AioAssumeRoleCredentialFetcher(create_client, _SourceCredentials(base), role_arn, extra_args=extra)
+        fetcher = AioAssumeRoleCredentialFetcher(create_client, self._session._credentials, role_arn, extra_args=extra)
         assume = _Patient(fetcher.fetch_credentials, self._clock)
         session._credentials = AioDeferredRefreshableCredentials(assume, "assume-role")
         return session
 
 
 class _Patient:
-    """Assumes a role; when AWS refuses it, everybody who asks in the next seconds is told so without asking again."""
+    """Asks for credentials; where there are none, whoever asks in the next seconds is told so without asking again."""
 
     FOR_SECONDS = 30.0
 
-    def __init__(self, assume: Callable[[], Awaitable[Any]], clock: Clock) -> None:
-        self._assume = assume
+    def __init__(self, ask: Callable[[], Awaitable[Any]], clock: Clock) -> None:
+        self._ask = ask
         self._clock = clock
         self._refused: tuple[float, Exception] | None = None
 
@@ -213,20 +225,34 @@ class _Patient:
         if self._refused and self._clock.time() < self._refused[0]:
             raise self._refused[1].with_traceback(None)
         try:
-            return await self._assume()
+            return await self._ask()
         except (BotoCoreError, ClientError) as error:
             self._refused = (self._clock.time() + self.FOR_SECONDS, error)
             raise
 
 
-class _SourceCredentials:
-    """The base session's credentials, looked up at each use: they may not exist yet when the exporter starts."""
+class FoundCredentials(AioCredentials):  # type: ignore[misc]  # aiobotocore is untyped
+    """The process' own credentials, looked for when a request is signed and not when a client is made.
 
-    def __init__(self, session: AioSession) -> None:
-        self._session = session
+    So clients can be made where the container's or the instance's credentials are out of reach for a while, and the
+    credentials that come later are found.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__("", "", method="found-when-needed")
+        self._session = AioSession()
+        self._look = _Patient(self._load, clock)
+        self._lock = asyncio.Lock()
+        self._found: Any = None
 
     async def get_frozen_credentials(self) -> Any:
+        async with self._lock:
+            if self._found is None:
+                self._found = await self._look()
+        return await self._found.get_frozen_credentials()
+
+    async def _load(self) -> Any:
         credentials = await self._session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
-        return await credentials.get_frozen_credentials()
+        return credentials

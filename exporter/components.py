@@ -8,7 +8,7 @@ Deployment on AWS ECS.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 OTHER = "other"
@@ -61,22 +61,33 @@ _ONE_IS_ENOUGH = _SINGLE | {"tbs", "ars"}
 _MANDATORY = {"is", "gs", "ns", "as", "js", "console", "proxy"}
 
 
-def recognise(service: Mapping[str, Any], containers: Iterable[Mapping[str, Any]], template: str | None) -> str:
+Containers = Collection[Mapping[str, Any]]
+
+
+def recognise(service: Mapping[str, Any], containers: Containers, template: str | None) -> str:
     """Return the component that an ECS service runs, "other" for none of the vendor's.
 
     ``containers``: the container definitions of its task definition, none if it could not be read. ``template``: the
     current name of the template of the service's stack.
     """
     name = service["serviceName"]
+    if is_exporter(service, containers, template):
+        return OTHER
     # The only daemon was the UDP Gateway Server, removed in 3.26.0, whose start argument is plain "gs".
     if service.get("schedulingStrategy") == "DAEMON" or "udp" in name.lower():
         return "udp_gs"
-    containers = list(containers)
     found = next(filter(None, map(_started, containers)), None) or next(filter(None, map(_imaged, containers)), None)
     found = found or _named(name) or OTHER
     # Both proxies have one image.
     is_proxy = template == "5-3b-ecs-external-is-proxy" or _named(name) == "is_proxy"
     return "is_proxy" if found == "proxy" and is_proxy else found
+
+
+def is_exporter(service: Mapping[str, Any], containers: Containers, template: str | None) -> bool:
+    """Whether an ECS service runs this exporter, by its stack's template, its own name or that of an image."""
+    images = [container.get("image", "").partition("@")[0] for container in containers]
+    named = any("tts-aws-exporter" in name for name in (service["serviceName"], *images))
+    return named or template == "5-9-ecs-aws-exporter"
 
 
 def _started(container: Mapping[str, Any]) -> str | None:
@@ -96,8 +107,11 @@ def _named(name: str) -> str | None:
     return _NAMED[words[-1]] if words else None
 
 
-def least_tasks(component: str, desired: int) -> int:
-    """Return how many tasks high availability asks for; 0 for what is removed or, being optional, switched off."""
+def least_tasks(component: str, desired: int, *, exporter: bool = False) -> int:
+    """Return how many tasks high availability asks for; 0 for what is removed or, being optional, switched off.
+
+    Of this ``exporter`` one is enough: it holds nothing, and two would ask AWS everything twice.
+    """
     if component == "udp_gs" or (desired == 0 and component not in _MANDATORY | _SINGLE):
         return 0
-    return 1 if component in _ONE_IS_ENOUGH else 2
+    return 1 if exporter or component in _ONE_IS_ENOUGH else 2

@@ -242,7 +242,9 @@ class Waiver(_Section):
 
 class CloudWatch(_Section):
     max_metrics_per_refresh: int = Field(
-        default=500, ge=0, description="Budget: the exporter refuses to start above it."
+        default=500,
+        ge=0,
+        description="Budget: a refresh above it is refused, and the log says what it would cost a month.",
     )
     period: Duration = Field(default=300.0, description="Length of a data point, a multiple of 60s.")
     list_agent_metrics: bool = Field(

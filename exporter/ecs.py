@@ -7,6 +7,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from .aws import Answer, Aws
+from .errors import ReadFailed
 
 # The most that ECS describes in one call.
 SERVICES_A_CALL, OTHERS_A_CALL = 10, 100
@@ -18,11 +19,11 @@ GONE = ("ClusterNotFoundException",)
 # What AWS says when a task stops; the first that fits, as a task killed for its memory is an exited one as well.
 REASONS = {
     "out_of_memory": "OutOfMemory",
-    "image_pull": "CannotPull|pull image",
+    "image_pull": "CannotPull|pull image|unable to pull",
     "health_check": "health check|unhealthy",
-    "spot": "SpotInterruption|TerminationNotice",
+    "spot": "Spot",  # not every TerminationNotice: on-demand hosts are terminated as well
     "placement": "unable to place|RESOURCE:|[Cc]apacity is unavailable|network interface",
-    "deployment": "ServiceSchedulerInitiated|initiated by \\(deployment",
+    "deployment": "ServiceSchedulerInitiated|initiated by \\(deployment|capacity provider scale-in",
     "essential_exited": "EssentialContainerExited|Essential container",
     "other": "",
 }
@@ -49,7 +50,10 @@ async def services(aws: Aws, cluster: str) -> tuple[Described, Answer]:
 async def tasks(aws: Aws, cluster: str, status: str) -> Described:
     """All tasks of a cluster that should run, or that have stopped; one listing for all services."""
     listed = await aws.read("ecs", "ListTasks", cluster=cluster, desiredStatus=status, absent=GONE)
-    return await describe(aws, cluster, "tasks", listed.get("taskArns"), OTHERS_A_CALL)
+    described = await describe(aws, cluster, "tasks", listed.get("taskArns"), OTHERS_A_CALL, of=status)
+    if aws.failures and listed and not described.complete and not described.failures:
+        raise ReadFailed(aws.failures[-1])  # a part of the tasks is no fact about any service
+    return described
 
 
 async def container_instances(aws: Aws, cluster: str) -> Described:
@@ -58,13 +62,21 @@ async def container_instances(aws: Aws, cluster: str) -> Described:
     return await describe(aws, cluster, "containerInstances", arns, OTHERS_A_CALL, include=health, max_age=HOSTS_EVERY)
 
 
-async def describe(aws: Aws, cluster: str, what: str, arns: list[str] | None, size: int, **more: Any) -> Described:
-    """Describe what was listed, in batches side by side; None was listed in a cluster that is gone."""
+async def describe(
+    aws: Aws, cluster: str, what: str, arns: list[str] | None, size: int, *, of: str = "", **more: Any
+) -> Described:
+    """Describe what was listed, in batches side by side; None was listed in a cluster that is gone.
+
+    What is listed changes all the time, hence a slot for each batch (``of`` tells listings of one kind apart): else
+    the answers about every list that there ever was would be kept.
+    """
     operation = f"Describe{what[0].upper()}{what[1:]}"
     ordered = sorted(arns or ())
     batches = [ordered[start : start + size] for start in range(0, len(ordered), size)]
     asked: list[dict[str, Any]] = [{"cluster": cluster, what: batch, **more} for batch in batches]
-    answers = await aws.gather({number: aws.read("ecs", operation, **each) for number, each in enumerate(asked)})
+    answers = await aws.gather(
+        {number: aws.read("ecs", operation, slot=(cluster, of, number), **each) for number, each in enumerate(asked)}
+    )
     found = [item for answer in answers.values() for item in answer[what]]
     # MISSING: it was listed and has ended since.
     failures = [

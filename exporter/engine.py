@@ -20,7 +20,8 @@ from .clients import Clients
 from .clock import Clock
 from .collector import Collector
 from .config import Config, DeploymentConfig, Shard
-from .errors import CALL_ERRORS, ReadFailed
+from .deployment import Deployment
+from .errors import CALL_ERRORS, MISTAKES, ReadFailed
 from .metrics import Sample, lines
 from .own_metrics import deployment_samples, exporter_samples, merged
 from .poll import Job, target_labels
@@ -33,6 +34,8 @@ ACTIONS = (*survey.ACTIONS, "sts:GetCallerIdentity")
 
 SURVEY_INTERVAL = 300.0
 SURVEY_RETRY = 60.0
+# Seconds that AWS has to answer a survey: the collectors wait for the first one.
+SURVEY_TIMEOUT = 30.0
 # Seconds between two looks at what has become too old, and between two builds of the page.
 TICK = 1.0
 # The same before the page is complete for the first time.
@@ -63,22 +66,27 @@ class Engine:
         self._reloaded_at = clock.time()
 
     async def apply(self, config: Config) -> None:
-        """Make a configuration the present one. What it does not change goes on undisturbed."""
-        self.config = config
+        """Make a configuration the present one; what it does not change goes on undisturbed.
+
+        Raises what making AWS clients raises; nothing is changed then.
+        """
         wanted: dict[SourceKey, list[DeploymentConfig]] = {}
         default = self._clients.default_region
         for each in config.deployments:
-            if self._is_ours(config.shard, each.network, each.cluster):
-                external_id = each.external_id.get_secret_value() if each.external_id else None
-                key = (each.region or default or "", each.role_arn, external_id)
-                wanted.setdefault(key, []).append(each)
+            external_id = each.external_id.get_secret_value() if each.external_id else None
+            key = (each.region or default or "", each.role_arn, external_id)
+            wanted.setdefault(key, []).append(each)
+        for key, members in list(wanted.items()):  # other shards' deployments stay: what is theirs is not unassigned
+            if not any(self._is_ours(config.shard, each.network, each.cluster) for each in members):
+                del wanted[key]
         if not config.deployments:
             wanted[default or "", None, None] = []
+        opened = {key: await self._open(key, config) for key in wanted if key not in self.sources}
+        self.config = config
         for key in self.sources.keys() - wanted.keys():
             await self._drop(key)
+        self.sources |= opened
         for key, configured in wanted.items():
-            if key not in self.sources:
-                self.sources[key] = await self._open(key)
             source = self.sources[key]
             source.configured = tuple(configured)
             if not source.surveyed:  # they are there, whatever AWS says
@@ -86,8 +94,12 @@ class Engine:
                 source.found = [
                     survey.from_config(account.account_id, account.region, each, (), config.aws.parameter_keys)
                     for each in configured
+                    if self._is_ours(config.shard, each.network, each.cluster)
                 ]
             source.again.set()
+            if source.task is None:
+                source.task = asyncio.create_task(self._survey(source))
+                source.task.add_done_callback(_log_death)
         self._applied = True
         self.publish()
 
@@ -151,35 +163,33 @@ class Engine:
             and all(job.attempted for job in self.jobs.values())
         )
 
-    async def _open(self, key: SourceKey) -> Source:
+    async def _open(self, key: SourceKey, config: Config) -> Source:
         region, role_arn, external_id = key
         account = await self._clients.account(region, role_arn, external_id)
-        reads = reads_of(account, self._clock, self.config.cloudwatch.max_metrics_per_refresh)
-        source = Source(key, reads)
-        source.task = asyncio.create_task(self._survey(source))
-        source.task.add_done_callback(_log_death)
-        return source
+        return Source(key, reads_of(account, self._clock, config.cloudwatch.max_metrics_per_refresh))
 
     async def _drop(self, key: SourceKey) -> None:
         source = self.sources.pop(key)
-        tasks = [source.task] if source.task else []
+        tasks: list[asyncio.Task[None]] = [source.task] if source.task else []
         tasks += [self._forget(job_key) for job_key, job in list(self.jobs.items()) if job.reads is source.reads]
+        tasks += [entry.flight for entry in source.reads.entries.values() if entry.flight]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await source.reads.account.close()
 
     async def _survey(self, source: Source) -> None:
         """Look at an account and region again and again."""
         while True:
             source.again.clear()
-            aws = Aws(source.reads, interval=SURVEY_INTERVAL, max_age=3 * SURVEY_INTERVAL)
+            aws = Aws(source.reads, interval=SURVEY_INTERVAL, max_age=3 * SURVEY_INTERVAL, timeout=SURVEY_TIMEOUT)
             await self._look(source, aws)
             source.surveyed = True
             source.success = not aws.failures
             if source.success:
                 source.last_success = self._clock.time()
             self._note(source, aws)
-            source.reads.forget(self._clock.time() - 7 * 86_400)
+            source.reads.forget()
             waiting = [
                 asyncio.create_task(source.again.wait()),
                 asyncio.create_task(self._clock.sleep(SURVEY_INTERVAL if source.success else SURVEY_RETRY)),
@@ -191,28 +201,38 @@ class Engine:
                     task.cancel()
 
     async def _look(self, source: Source, aws: Aws) -> None:
-        configured = source.configured
         try:
-            if not source.reads.account.account_id:
-                identity = await aws.read("sts", "GetCallerIdentity", max_age=0)
-                source.reads.account.account_id = aws.account_id = identity["Account"]
-        except ReadFailed:
-            if not configured:
-                return
-        try:
-            async with asyncio.timeout(SURVEY_INTERVAL):
-                seen = await survey.survey(aws, configured, self.config.aws.parameter_keys, self.config.expect)
+            seen = await self._seen(source, aws)
         except ReadFailed:
             return  # on the attempt's account already
-        except (TimeoutError, TypeError, ValueError, AttributeError, *CALL_ERRORS) as error:
+        except (*MISTAKES, *CALL_ERRORS) as error:
             aws.note(error, "cloudformation", "DescribeStacks")
             return
+        siblings = [
+            each
+            for other in self.sources.values()
+            if other is not source and other.place() == source.place()
+            for each in other.found
+        ]
+        seen = survey.with_siblings(seen, siblings)
+        source.found = [each for each in seen if self._is_ours(self.config.shard, each.network, each.cluster)]
+        self._reconcile(source)
+
+    async def _seen(self, source: Source, aws: Aws) -> list[Deployment]:
+        configured = source.configured
+        if not source.reads.account.account_id:
+            try:
+                identity = await aws.read("sts", "GetCallerIdentity", max_age=0)
+                source.reads.account.account_id = aws.account_id = identity["Account"]
+            except ReadFailed:
+                if not configured:
+                    raise
+        seen = await survey.survey(aws, configured, self.config.aws.parameter_keys, self.config.expect)
         if not configured and any(failure.operation == "cloudformation.DescribeStacks" for failure in aws.failures):
             # Names alone do not say which deployments are gone, or what they are called.
             known = {each.stack_prefix for each in source.found}
             seen = source.found + [each for each in seen if each.stack_prefix not in known]
-        source.found = [each for each in seen if self._is_ours(self.config.shard, each.network, each.cluster)]
-        self._reconcile(source)
+        return seen
 
     def _reconcile(self, source: Source) -> None:
         """Start and stop jobs so that they are those of the deployments that were seen here."""
@@ -227,10 +247,12 @@ class Engine:
                 self._forget(key).cancel()
         for key, (each, collector) in wanted.items():
             settings = self.config.collectors[collector.name]
-            if key in self.jobs:
-                job = self.jobs[key]
-                job.update(each, settings)
+            known = self.jobs.get(key)
+            if known and known.reads is source.reads:
+                known.update(each, settings)
             else:
+                if known:  # of another account, region or role until now
+                    self._forget(key).cancel()
                 job = Job(each, collector, settings, source.reads, self._publication, self._clock)
                 self.jobs[key] = job
                 self._tasks[key] = asyncio.create_task(job.run())
@@ -251,15 +273,15 @@ class Engine:
     def _note(self, source: Source, aws: Aws) -> None:
         """Log what changed: a failure once when it begins and once when it ends, and that nothing is watched."""
         where = {"account_id": source.reads.account.account_id or "unknown", "region": source.key[0]}
-        failures = frozenset(failure[:3] for failure in aws.failures)
-        for failure in aws.failures:
-            if failure[:3] not in source.failures:
+        failures = {failure.key: failure for failure in aws.failures}
+        for key, failure in failures.items():
+            if key not in source.failures:
                 fields = {"operation": failure.operation, "reason": failure.reason, "code": failure.code}
                 fields |= {"missing_action": failure.action} if failure.action else {}
                 log.warning("could not survey", extra=where | fields | {"detail": failure.detail})
-        for operation, reason, _ in source.failures - failures:
+        for operation, reason, *_ in source.failures - failures.keys():
             log.info("surveys again", extra=where | {"operation": operation, "reason": reason})
-        source.failures = failures
+        source.failures = frozenset(failures)
         if source.success and not source.found and not source.configured and self.config.shard is None:
             log.error("no deployment found: nothing is watched", extra=where)
 
@@ -292,12 +314,15 @@ class Engine:
             )
             say(
                 ("deployment", each.name),
-                (id(each), twin),
+                (each, twin),
                 target_labels(each),
                 partial(deployment_samples, each, twin),
             )
+        # Unknown is not zero: until a survey has ended nobody knows how many there are, and of a shard that has none
+        # others do.
         known = self._applied and all(source.surveyed or source.configured for source in self.sources.values())
-        state = (len(seen) if known else None, self._reload_successful, self._reloaded_at)
+        counted = known and (bool(seen) or self.config.shard is None)
+        state = (len(seen) if counted else None, self._reload_successful, self._reloaded_at)
         say("exporter", state, {}, lambda: exporter_samples(*state))
         for owner in self._said.keys() - said.keys():
             self._publication.withdraw(owner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import NamedTuple
 
 import aiohttp
@@ -123,15 +124,26 @@ CALL_ERRORS = (
 )
 
 
+# What a mistake of ours, or an answer of another form than AWS promises, makes our own code raise.
+MISTAKES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
 def iam_action(service: str, operation: str) -> str:
     """The IAM action that allows an operation."""
     return IAM_ACTIONS.get((service, operation)) or f"{IAM_SERVICES.get(service, service)}:{operation}"
 
 
+def denied_action(error: BaseException, service: str, operation: str) -> str:
+    """The IAM action that is missing: the one that AWS names, which is not always the operation's own."""
+    named = re.search(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z0-9]+)", str(error))
+    return named[1] if named else iam_action(service, operation)
+
+
 class Failure(NamedTuple):
     """One thing that could not be read or understood; ``action`` is the IAM action where AWS refused it.
 
-    ``bug``: the exception, where it is a collector's own and its traceback is wanted in the log.
+    ``subject``: what was asked about, or what was malformed. ``bug``: the exception, where it is a collector's own and
+    its traceback is wanted in the log.
     """
 
     operation: str
@@ -139,7 +151,13 @@ class Failure(NamedTuple):
     code: str
     detail: str
     action: str | None = None
+    subject: str = ""
     bug: BaseException | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes it the same failure as one of another attempt."""
+        return self.operation, self.reason, self.code, self.subject
 
 
 class ReadFailed(Exception):

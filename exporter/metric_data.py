@@ -104,7 +104,6 @@ class MetricData:
 
     async def _read(self, metrics: Sequence[Metric], period: int, now: float) -> None:
         end = now - now % 60
-        self.billed(len(metrics))
         answer = await self.ask(
             MetricDataQueries=[
                 {
@@ -125,14 +124,19 @@ class MetricData:
             EndTime=datetime.fromtimestamp(end, UTC),
             ScanBy="TimestampDescending",
         )
+        self.billed(len(metrics))
         refused = []
+        newest: dict[Metric, float | None] = {}
+        # Newest first; what one page does not hold of a metric (PartialData) comes under the same Id on a later one.
         for result in answer["MetricDataResults"]:
             metric = metrics[int(result["Id"][1:])]
             if result.get("StatusCode") in ("Forbidden", "InternalError"):
                 refused.append(f"{metric.namespace} {metric.name}: {result['StatusCode']}")
                 continue
+            if newest.get(metric) is None:
+                newest[metric] = result["Values"][0] if result["Values"] else None
+        for metric, value in newest.items():
             datum = self.data[metric]
-            datum.value = result["Values"][0] if result["Values"] else None
-            datum.read_at = now
+            datum.value, datum.read_at = value, now
         if refused:
             raise MetricsRefused("; ".join(refused[:3]))

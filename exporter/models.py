@@ -12,8 +12,8 @@ from typing import Any
 
 from botocore.exceptions import UnknownServiceError
 
-# What botocore itself calls: to find the region of a bucket that answers with a redirect.
-_OWN = {"s3": {"HeadBucket"}, "sts": {"AssumeRole"}}
+# What botocore itself calls: to find the region of a bucket that answers with a redirect, and for credentials.
+_OWN = {"s3": {"HeadBucket"}, "sts": {"AssumeRole", "AssumeRoleWithWebIdentity"}}
 
 
 def load(loader: Any, operations: Mapping[str, Collection[str]]) -> None:

@@ -19,7 +19,7 @@ from .aws import Answer, Aws, Reads
 from .clock import Clock
 from .collector import Collector
 from .config import CollectorConfig
-from .deployment import Deployment
+from .deployment import UNASSIGNED, Deployment
 from .errors import REASONS, Failure, ReadFailed
 from .metrics import Family, Malformed, Sample, lines
 from .publication import Publication
@@ -91,6 +91,8 @@ FAMILIES = (
 # Seconds: a failed attempt is repeated after the first, then twice that, and so on up to the second or the interval.
 # What was read meanwhile is shared, so that a repetition asks only for what failed.
 RETRY_FIRST, RETRY_LAST = 60.0, 900.0
+# The part of an attempt's time-out in which AWS may answer.
+READING = 0.9
 
 
 class Job:
@@ -139,6 +141,7 @@ class Job:
         while True:
             await self.attempt()
             interval = self.settings.interval
+            due = min(due, self._clock.time())  # the clock may have been set back
             if self.failures:
                 interval = min(interval, RETRY_LAST, RETRY_FIRST * 2 ** (self._failed_attempts - 1))
             elif shift:  # spreads the second and later ticks of all jobs over time
@@ -167,7 +170,9 @@ class Job:
     async def attempt(self) -> None:
         """Ask AWS once and publish what became of it. Does not raise."""
         self._changed.clear()
-        aws = Aws(self.reads, interval=self.settings.interval, max_age=self.settings.max_age)
+        settings = self.settings
+        # A read ends in time for the others' answers to be served; the outer time-out is for what hangs otherwise.
+        aws = Aws(self.reads, interval=settings.interval, max_age=settings.max_age, timeout=READING * settings.timeout)
         began = time.monotonic()
         deployment = self.deployment
         answer: Answer | None = None
@@ -180,6 +185,8 @@ class Job:
             except TimeoutError:
                 aws.failures.append(Failure(self.collector.name, "timeout", "TimeoutError", "attempt given up"))
         if answer is not None:
+            if aws.failures:
+                answer.keep(self._answer)
             self._answer = answer
         if deployment.unread:  # no resource is known, which must not look like having none
             aws.failures.append(deployment.unread)
@@ -230,7 +237,8 @@ class Job:
             for sample in self.collector.samples(self._answer, self.deployment):
                 if isinstance(sample, Malformed):
                     detail = f"{sample.error} in {sample.resource}"
-                    failures.append(Failure(self.collector.name, "invalid_response", "malformed", detail))
+                    name = self.collector.name
+                    failures.append(Failure(name, "invalid_response", "malformed", detail, subject=sample.resource))
                 else:
                     samples.append(sample)
         lasting = {(sample.family.name, sample.labels): sample for sample in samples if sample.family.lasting}
@@ -244,8 +252,12 @@ class Job:
         own = [sample for sample in samples if sample.family.scope == "deployment"]
         self._publication.publish(self.key, lines(own, target))
         # What is of the account and region, all its deployments say alike.
-        shared = [sample for sample in samples if sample.family.scope == "account"]
-        self._publication.share(self._account_key, self.key, lines(shared, target))
+        # Nothing is unassigned while the survey could not tell what is assigned.
+        unread = self.deployment.unread is not None
+        shared = [
+            each for each in samples if each.family.scope == "account" and not (unread and each.family is UNASSIGNED)
+        ]
+        self._publication.share(self._account_key, self.key, lines(shared, target), self._oldest_read or 0.0)
         return failures
 
     @contextmanager
@@ -261,8 +273,8 @@ class Job:
     def _settle(self, failures: list[Failure], now: float) -> None:
         """Count failures; log each when it begins and when it is over."""
         self._errors.update(failure.reason for failure in failures)
-        before = {failure[:3]: failure for failure in self.failures}
-        after = {failure[:3]: failure for failure in failures}
+        before = {failure.key: failure for failure in self.failures}
+        after = {failure.key: failure for failure in failures}
         for key, failure in after.items():
             level = logging.DEBUG if key in before else logging.WARNING
             fields = {"operation": failure.operation, "reason": failure.reason, "code": failure.code}

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
+from operator import itemgetter
 from time import monotonic
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
@@ -38,7 +39,7 @@ class Publication:
             self._lines[family.name] = {}
             self._heads[family.name] = (family.head(openmetrics=False), family.head(openmetrics=True))
         self._names: dict[Hashable, frozenset[str]] = {}
-        self._shared: dict[Hashable, dict[Hashable, Mapping[str, bytes]]] = {}
+        self._shared: dict[Hashable, dict[Hashable, tuple[float, Mapping[str, bytes]]]] = {}
         self._built = -inf
         self._process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -59,13 +60,17 @@ class Publication:
                 self._changed = True
         self._names[owner] = frozenset(lines)
 
-    def share(self, group: Hashable, owner: Hashable, lines: Mapping[str, bytes]) -> None:
-        """Publish once what several owners say alike: what that one said who last had something to say."""
+    def share(self, group: Hashable, owner: Hashable, lines: Mapping[str, bytes], read_at: float = 0.0) -> None:
+        """Publish once what several owners say alike: what that one says who read it last."""
         members = self._shared.setdefault(group, {})
         members.pop(owner, None)
         if lines:
-            members[owner] = lines
-        self.publish(group, next(reversed(members.values()), {}))
+            members[owner] = (read_at, lines)
+        if members:
+            self.publish(group, max(members.values(), key=itemgetter(0))[1])
+        else:
+            del self._shared[group]
+            self.withdraw(group)
 
     def withdraw(self, owner: Hashable) -> None:
         """Forget an owner."""

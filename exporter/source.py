@@ -26,9 +26,13 @@ class Source:
     surveyed: bool = False
     success: bool = False
     last_success: float = 0.0
-    failures: frozenset[tuple[str, str, str]] = frozenset()
+    failures: frozenset[tuple[str, str, str, str]] = frozenset()
     again: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
+
+    def place(self) -> tuple[str, str]:
+        """The account and region, however they are reached."""
+        return self.reads.account.account_id, self.key[0]
 
     def state(self) -> Hashable:
         """Something that is another one whenever ``samples`` would be."""

@@ -118,8 +118,6 @@ def cache_snapshot(snapshot: Raw) -> Backup | None:
 
 
 def volume_snapshot(snapshot: Raw) -> Backup | None:
-    if "TransferType" in snapshot:  # a copy, and the volume that a copy names is arbitrary
-        return None
     tags = {tag["Key"] for tag in snapshot.get("Tags", ())}
     text = snapshot.get("Description", "")
     method = "manual"

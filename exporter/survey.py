@@ -7,6 +7,7 @@ the tag that CloudFormation sets, by a stack's outputs, by ListStackResources fo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,13 @@ from .aws import Aws
 from .config import DeploymentConfig, Expect, IdentityKeys
 from .deployment import STACK_TAG, Deployment, Stack, as_dict
 
-ACTIONS = ("cloudformation:DescribeStacks", "cloudformation:ListStackResources", "tag:GetResources")
+# DescribeStacks of all stacks is allowed by both: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+ACTIONS = (
+    "cloudformation:DescribeStacks",
+    "cloudformation:ListStacks",
+    "cloudformation:ListStackResources",
+    "tag:GetResources",
+)
 
 # Where the resources that collectors read are created. A stack of these templates for which neither tags nor outputs
 # show such a resource is asked for its resources; every other stack is not worth a call.
@@ -30,6 +37,7 @@ _HOLDS = {
     "2-6-db-timescale-replica": "AWS::EC2::Volume",
     "5-1-ecs-cluster": "AWS::ECS::Cluster",
     "5-6-ecs-monitoring": "AWS::EFS::FileSystem",
+    "5-8b-ecs-certbot-scheduled-task": "AWS::Events::Rule",  # rules of before 2025 have no tag
 }
 
 # The service and resource part of an ARN -> CloudFormation's name of the type.
@@ -77,13 +85,14 @@ async def survey(
     deployments = (
         [from_config(aws.account_id, aws.region, config, stacks, keys) for config in configured]
         if configured
-        else [_found(aws, prefix, identity, members, expect) for (prefix, identity), members in found.items()]
+        else [_found(aws, prefix, identity, members, expect) for identity, (prefix, members) in found.items()]
     )
     listed = await _list_resources(aws, deployments, tagged)
     assigned = assign(deployments, tagged, listed)
-    if not aws.failures:
+    # Tags or listings tell all of it, and listings only where the stacks are known.
+    if "tagged" in answer or ("stacks" in answer and len(listed) == len(_silent(deployments, tagged))):
         return assigned
-    return [each if each.owned else replace(each, unread=aws.failures[0]) for each in assigned]
+    return [replace(each, unread=aws.failures[0]) for each in assigned]
 
 
 def parse_stacks(described: Iterable[Mapping[str, Any]], configured: Sequence[DeploymentConfig]) -> list[Stack]:
@@ -122,27 +131,30 @@ def stacks_of_tags(tagged: Iterable[Mapping[str, Any]]) -> list[Stack]:
 Identity = tuple[str, str, str]  # network, environment, cluster
 
 
-def group(stacks: Iterable[Stack], keys: IdentityKeys) -> dict[tuple[str, Identity], list[Stack]]:
-    """Stacks by deployment: by the identity that their parameters give, else by their name's prefix.
+def group(stacks: Iterable[Stack], keys: IdentityKeys) -> dict[Identity, tuple[str, list[Stack]]]:
+    """Stacks by deployment, each with its stacks' usual prefix: by the identity that their parameters give, else by
+    the prefix of their name.
 
     A prefix is a deployment only where a stack of it says who it is: by parameters, or by a prefix of the form
     network-environment-cluster. A stack of an unknown template joins by its parameters.
     """
     stacks = list(stacks)
-    identities: dict[str, Identity] = {}
+    by_prefix: dict[str, Identity] = {}
     for stack in stacks:
         if stack.template:
             identity = _identity(stack, keys) or _identity_of_prefix(stack.prefix)
-            if identity and (stack.prefix not in identities or _identity(stack, keys)):
-                identities[stack.prefix] = identity
-    grouped: dict[tuple[str, Identity], list[Stack]] = {(prefix, who): [] for prefix, who in identities.items()}
-    by_identity = {who: (prefix, who) for prefix, who in identities.items()}
+            if identity and (stack.prefix not in by_prefix or _identity(stack, keys)):
+                by_prefix[stack.prefix] = identity
+    known = set(by_prefix.values())
+    grouped: dict[Identity, list[Stack]] = {}
     for stack in stacks:
-        if stack.template and stack.prefix in identities:
-            grouped[stack.prefix, identities[stack.prefix]].append(stack)
-        elif (who := _identity(stack, keys)) in by_identity and who is not None:
-            grouped[by_identity[who]].append(stack)
-    return grouped
+        who = _identity(stack, keys) or (by_prefix.get(stack.prefix) if stack.template else None)
+        if who in known and who is not None:
+            grouped.setdefault(who, []).append(stack)
+    return {
+        who: (Counter(stack.prefix for stack in members if stack.template).most_common(1)[0][0], members)
+        for who, members in grouped.items()
+    }
 
 
 def _identity(stack: Stack, keys: IdentityKeys) -> Identity | None:
@@ -216,26 +228,30 @@ async def _list_resources(
     aws: Aws, deployments: Iterable[Deployment], tagged: Iterable[Mapping[str, Any]]
 ) -> dict[str, list[Mapping[str, Any]]]:
     """Ask the stacks that should hold a resource that collectors read, but show none by tag or output."""
-    shown = {
-        (as_dict(each["Tags"]).get(STACK_TAG), found[0])
-        for each in tagged
-        if (found := resource_of(each["ResourceARN"]))
-    }
-    silent = [
-        stack
-        for deployment in deployments
-        for stack in deployment.stacks
-        if (type_ := _HOLDS.get(stack.template or "")) and (stack.name, type_) not in shown and not _outputs(stack)
-    ]
     answer = await aws.gather(
         {
             stack.name: aws.read(
                 "cloudformation", "ListStackResources", StackName=stack.name, unchanged_since=stack.changed
             )
-            for stack in silent
+            for stack in _silent(deployments, tagged)
         }
     )
     return {name: part["StackResourceSummaries"] for name, part in answer.items()}
+
+
+def _silent(deployments: Iterable[Deployment], tagged: Iterable[Mapping[str, Any]]) -> list[Stack]:
+    """The stacks that should hold a resource that collectors read, but show none by tag or output."""
+    shown = {
+        (as_dict(each["Tags"]).get(STACK_TAG), found[0])
+        for each in tagged
+        if (found := resource_of(each["ResourceARN"]))
+    }
+    return [
+        stack
+        for deployment in deployments
+        for stack in deployment.stacks
+        if (type_ := _HOLDS.get(stack.template or "")) and (stack.name, type_) not in shown and not _outputs(stack)
+    ]
 
 
 def _outputs(stack: Stack) -> list[tuple[str, str]]:
@@ -270,7 +286,8 @@ def assign(
                 give(deployment, type_, id_, stack.name)
             for each in listed.get(stack.name, ()):
                 if "PhysicalResourceId" in each and each["ResourceStatus"] != "DELETE_COMPLETE":
-                    give(deployment, each["ResourceType"], each["PhysicalResourceId"], stack.name)
+                    # A rule of another event bus than the default one has the bus in front.
+                    give(deployment, each["ResourceType"], each["PhysicalResourceId"].rpartition("|")[2], stack.name)
         for type_, ids in deployment.include.items():
             for id_ in ids:
                 give(deployment, type_, id_, "")
@@ -290,4 +307,24 @@ def assign(
             tagged=tags_of[deployment.name],
         )
         for deployment in deployments
+    ]
+
+
+def with_siblings(deployments: Sequence[Deployment], siblings: Sequence[Deployment]) -> list[Deployment]:
+    """Let deployments know what is owned by others of the same account and region that are reached another way."""
+    if not siblings:
+        return list(deployments)
+    types = {type_ for each in siblings for type_ in each.owned}
+    foreign = {type_: frozenset(id_ for each in siblings for id_ in each.resources(type_)) for type_ in types}
+    stacks = frozenset(stack.name for each in siblings for stack in each.stacks)
+    return [
+        replace(
+            each,
+            assigned={
+                type_: each.assigned.get(type_, frozenset()) | foreign.get(type_, frozenset())
+                for type_ in each.assigned.keys() | types
+            },
+            assigned_stacks=each.assigned_stacks | stacks,
+        )
+        for each in deployments
     ]

@@ -70,6 +70,9 @@ class Pool:
             async def _get_session(self, proxy_url: str | None) -> aiohttp.ClientSession:
                 async with pool.lock:
                     if proxy_url not in pool.sessions:
+                        # No limit here: an account that hangs would take all connections from the others. Each
+                        # account's calls are bounded by service.
+                        self._max_pool_connections = 0
                         pool.sessions[proxy_url] = aiohttp.ClientSession(
                             connector=await self._create_connector(proxy_url),
                             timeout=self._timeout,
@@ -106,7 +109,10 @@ def fast_timestamp(value: Any) -> datetime:
     dateutil, which botocore uses, is more than half of the cost of parsing a page (measured: docs/performance.md).
     """
     if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
+        try:
+            return datetime.fromtimestamp(value, UTC)
+        except OverflowError as error:
+            raise ValueError(f"{value} is no time") from error
     try:
         parsed = datetime.fromisoformat(value if "T" in value else "")  # "20261122" may be seconds as well
     except (ValueError, TypeError):

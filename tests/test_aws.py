@@ -13,7 +13,7 @@ from small import Small, gathered, small_aws, until
 
 from exporter.aws import Age, Answer, Aws, Reads
 from exporter.config import Config
-from exporter.demo.request import Request
+from exporter.demo.request import AwsError, Request
 from exporter.errors import ReadFailed
 
 CLUSTERS = ("rds", "DescribeDBClusters")
@@ -426,19 +426,52 @@ async def stop(reads: Reads, calls: list[asyncio.Task[Any]]) -> None:
 
 
 def test_forgets_what_nobody_wants(small: Small, clock: FrozenClock) -> None:
-    """Answers that nobody asked for since a moment are dropped, so that memory does not grow with what is gone."""
+    """Answers that nobody asks for any more are dropped, so that memory does not grow with what is gone."""
 
     async def run() -> None:
         async with account(clock, services=["rds"]) as reads:
-            await attempt(reads).read(*CLUSTERS, max_age=inf)
+            await attempt(reads).read(*CLUSTERS)
             await attempt(reads).read(*INSTANCES, max_age=inf)
-            clock.now += 1000
-            await attempt(reads).read(*INSTANCES, max_age=inf)
-            reads.forget(clock.now - 1)
-            assert [operation for _, operation, _ in reads.entries] == ["DescribeDBInstances"]
-            await attempt(reads).read(*CLUSTERS, max_age=inf)
+            clock.now += 1100
+            reads.forget()
+            assert len(reads.entries) == 2
+            clock.now += 200
+            reads.forget()
+            assert len(reads.entries) == 1  # what cannot change is kept for a day
+            await attempt(reads).read(*CLUSTERS)
+            clock.now += 86_401
+            reads.forget()
+            assert reads.entries == {}
 
     asyncio.run(run())
 
     assert len(small.asked("DescribeDBClusters")) == 2
     assert len(small.asked("DescribeDBInstances")) == 1
+
+
+def test_reads_of_a_slot_replace_each_other(small: Small, clock: FrozenClock) -> None:
+    """What is asked with other parameters each time is kept once, and stands in only for the same question."""
+
+    async def run() -> None:
+        async with account(clock, services=["rds"]) as reads:
+            for index in range(100):
+                aws = attempt(reads)
+                await aws.read(*CLUSTERS, slot="some", DBClusterIdentifier=f"c{index}")
+                assert aws.failures == []
+            assert len(reads.entries) == 1
+            await attempt(reads).read(*CLUSTERS, slot="some", DBClusterIdentifier="c99")
+            small.answers(*CLUSTERS, refuse)
+            with pytest.raises(ReadFailed):
+                await attempt(reads).read(*CLUSTERS, slot="some", DBClusterIdentifier="other")
+            clock.now += 200
+            aws = attempt(reads)
+            assert await aws.read(*CLUSTERS, slot="some", DBClusterIdentifier="c99")
+            assert [failure.reason for failure in aws.failures] == ["access_denied"]
+
+    asyncio.run(run())
+
+    assert len(small.asked("DescribeDBClusters")) == 102
+
+
+def refuse(_: Any) -> Any:
+    raise AwsError("AccessDenied", "no", 403)

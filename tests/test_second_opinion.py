@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import moto_world
 import pytest
@@ -70,7 +70,8 @@ def look(role_arn: str, now: float, configured: DeploymentConfig | None) -> Seen
                 seen.series[collector.name] = rendered([each for each in samples if isinstance(each, Sample)])
                 seen.malformed.extend(each for each in samples if isinstance(each, Malformed))
                 seen.failures[collector.name] = aws.failures
-            for (service, operation, _), entry in reads.entries.items():
+            for key, entry in reads.entries.items():
+                service, operation, _ = cast("tuple[str, str, str]", key)
                 if entry.answer is not None:
                     seen.answers[service, operation].append(entry.answer)
             return seen

@@ -184,7 +184,7 @@ def test_stacks_are_asked_again_when_they_change(standin: Standin, clock: Frozen
 
     first, second, third = asyncio.run(run())
 
-    held = ("2-1", "2-3", "2-4", "2-5", "2-6", "5-1", "5-6")
+    held = ("2-1", "2-3", "2-4", "2-5", "2-6", "5-1", "5-6", "5-8b")
     assert first == sum(
         str(stack["_template"]).startswith(held) and not any(key.endswith("Bucket") for key in stack["Outputs"])
         for stack in standin.world.inspect(STACKS)
@@ -308,7 +308,7 @@ def test_deleted_and_nested_stacks_are_none() -> None:
 
 def grouped(*stacks: dict[str, Any]) -> dict[tuple[str, Any], list[str]]:
     groups = survey.group(survey.parse_stacks(stacks, ()), IdentityKeys())
-    return {key: [stack.name for stack in members] for key, members in groups.items()}
+    return {(prefix, who): [stack.name for stack in members] for who, (prefix, members) in groups.items()}
 
 
 def test_identity_by_parameters_or_prefix() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from ..aws import Answer, Aws
@@ -70,7 +71,9 @@ CERTIFICATE = Family(
 )
 LAG = Family("tts_aws_rds_replica_lag_seconds", "How far a reader is behind (CloudWatch AuroraReplicaLag).", INSTANCE)
 PENDING = Family(
-    "tts_aws_rds_pending_maintenance_actions", "What AWS plans to do (RDS PendingMaintenanceAction.Action).", ACTION
+    "tts_aws_rds_pending_maintenance_actions",
+    "What AWS plans to do; 0 of a known action that it does not plan (RDS PendingMaintenanceAction.Action).",
+    ACTION,
 )
 AUTO_APPLIED = Family(
     "tts_aws_rds_pending_maintenance_auto_applied_after_timestamp_seconds",
@@ -92,6 +95,11 @@ ACTIONS = (
 
 HOUR, DAY = 3_600, 86_400
 SERVING = ("available", "backing-up")
+# What AWS may plan for Aurora. Source: RDS API Reference, ResourcePendingMaintenanceActions.
+KNOWN_ACTIONS = (
+    *("ca-certificate-rotation", "db-upgrade", "hardware-maintenance", "os-upgrade"),
+    *("serverless-platform-version-update", "system-update"),
+)
 
 
 async def fetch(aws: Aws, deployment: Deployment) -> Answer:
@@ -125,6 +133,7 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
     zones = {instance.get("DBInstanceIdentifier"): instance.get("AvailabilityZone") for instance in instances}
     lag = answer.get("lag", {})
     owned: set[tuple[str, str]] = set()  # kind of resource in an ARN, identifier
+    planned: set[tuple[str, str]] = set()  # identifier, action
 
     def of_cluster(cluster: Mapping[str, Any]) -> Iterator[Sample]:
         if not (store := aurora(cluster, deployment)):
@@ -185,6 +194,7 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
             return
         details = plan["PendingMaintenanceActionDetails"]
         for action, count in Counter(detail["Action"] for detail in details).items():
+            planned.add((name, action))
             yield PENDING.sample(count, resource=name, action=action)
             for family, date in ((AUTO_APPLIED, "AutoAppliedAfterDate"), (FORCED, "ForcedApplyDate")):
                 if dates := [detail[date] for detail in details if detail["Action"] == action and date in detail]:
@@ -192,7 +202,13 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
 
     yield from each(clusters, of_cluster)
     yield from each(instances, of_instance)
-    yield from each(answer.get("maintenance", {}).get("PendingMaintenanceActions", ()), of_plan)
+    plans = list(each(answer.get("maintenance", {}).get("PendingMaintenanceActions", ()), of_plan))
+    yield from plans
+    # A plan that was not understood may be of any resource and action.
+    if "maintenance" in answer and not any(isinstance(plan, Malformed) for plan in plans):
+        for name, action in product(sorted({name for _, name in owned}), KNOWN_ACTIONS):
+            if (name, action) not in planned:
+                yield PENDING.sample(0, resource=name, action=action)
     if "clusters" in answer:
         ours = [each for each in clusters if str(each.get("Engine")).startswith("aurora")]
         listed = [(each.get("DBClusterIdentifier", ""), each.get("TagList", ())) for each in ours]

@@ -103,6 +103,10 @@ METHODS = ("automated", "manual", "aws_backup")
 DAY = 86_400
 
 
+# The most values that EC2 takes in a filter.
+FILTER_VALUES = 200
+
+
 async def fetch(aws: Aws, deployment: Deployment) -> Answer:
     """Return every store, snapshot, recovery point and job of the account and region."""
     return await aws.gather(
@@ -112,14 +116,29 @@ async def fetch(aws: Aws, deployment: Deployment) -> Answer:
             "groups": aws.read("elasticache", "DescribeReplicationGroups"),
             "cache_snapshots": aws.read("elasticache", "DescribeSnapshots"),
             "volumes": aws.read("ec2", "DescribeVolumes"),
-            # Without an owner, AWS lists everybody's public snapshots.
-            "volume_snapshots": aws.read("ec2", "DescribeSnapshots", OwnerIds=["self"]),
+            "volume_snapshots": _volume_snapshots(aws, deployment),
             "file_systems": aws.read("efs", "DescribeFileSystems"),
             "vaults": _vaults(aws),
             "backup_jobs": aws.read("backup", "ListBackupJobs"),
             "restore_jobs": aws.read("backup", "ListRestoreJobs"),
         }
     )
+
+
+async def _volume_snapshots(aws: Aws, deployment: Deployment) -> dict[str, Any]:
+    """The snapshots of the deployment's volumes alone: an account may have tens of thousands of others."""
+    volumes = (await aws.read("ec2", "DescribeVolumes"))["Volumes"]
+    owned = sorted(
+        volume["VolumeId"]
+        for volume in volumes
+        if deployment.owner("AWS::EC2::Volume", volume.get("VolumeId", ""), volume.get("Tags", ())) is not None
+    )
+    found = []
+    for start in range(0, len(owned), FILTER_VALUES):
+        some = {"Name": "volume-id", "Values": owned[start : start + FILTER_VALUES]}
+        # Without an owner, AWS lists everybody's public snapshots.
+        found += (await aws.read("ec2", "DescribeSnapshots", OwnerIds=["self"], Filters=[some]))["Snapshots"]
+    return {"Snapshots": found}
 
 
 async def _vaults(aws: Aws) -> dict[str, Any]:

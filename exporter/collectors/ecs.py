@@ -15,7 +15,7 @@ from typing import Any
 from .. import ecs
 from ..aws import Answer, Aws
 from ..collector import Collector
-from ..components import least_tasks, recognise
+from ..components import is_exporter, least_tasks, recognise
 from ..deployment import Deployment, component_of
 from ..metrics import Family, Malformed, Sample, each
 from ..schedules import interval_of
@@ -146,7 +146,7 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
     clusters = answer.get("clusters", {}).get("clusters", ())
     yield from each(clusters, cluster_samples)
     gone = {cluster.get("clusterName") for cluster in clusters if cluster.get("status") == "INACTIVE"}
-    for cluster in deployment.resources(CLUSTER).keys() - gone:
+    for cluster in sorted(deployment.resources(CLUSTER).keys() - gone):
         yield from in_cluster(cluster, answer, deployment)
 
 
@@ -175,14 +175,13 @@ def service_samples(
 
     definition = definitions.get(service.get("taskDefinition", ""), {}).get("taskDefinition", {})
     stack = deployment.owner(SERVICE, service["serviceArn"], service.get("tags", ())) or ""
-    component = component_of(deployment, name) or recognise(
-        service, definition.get("containerDefinitions", ()), deployment.template_of(stack)
-    )
-    if kind := ecs.launch_type(service):
-        yield INFO.sample(1, **labels, component=component, launch_type=kind, stack=stack)
+    containers, template = definition.get("containerDefinitions", ()), deployment.template_of(stack)
+    component = component_of(deployment, name) or recognise(service, containers, template)
+    yield INFO.sample(1, **labels, component=component, launch_type=ecs.launch_type(service), stack=stack)
+    ours = is_exporter(service, containers, template)
+    least = least_tasks(component, service["desiredCount"], exporter=ours)
     expected = deployment.expect.min_tasks
-    least = expected.get(name, expected.get(component, least_tasks(component, service["desiredCount"])))
-    yield MIN_TASKS.sample(least, **labels)
+    yield MIN_TASKS.sample(expected.get(name, expected.get(component, least)), **labels)
     if (memory := ecs.memory_of(definition)) is not None:
         yield MEMORY.sample(memory, **labels)
 
@@ -206,7 +205,9 @@ def task_samples(
     group = f"service:{service['serviceName']}"
     if running.complete:
         tasks = [task for task in running.found if task["group"] == group and task["lastStatus"] == "RUNNING"]
-        yield ZONES.sample(len({task["availabilityZone"] for task in tasks}), **labels)
+        zones = {task.get("availabilityZone") for task in tasks}
+        if None not in zones:  # a task on a host outside AWS (EXTERNAL) is in none
+            yield ZONES.sample(len(zones), **labels)
     if stopped.complete:
         ends = Counter(ecs.reason_of(task) for task in stopped.found if task["group"] == group)
         for reason in ecs.REASONS:

@@ -1,7 +1,7 @@
 """Patches: which hosts lack security fixes, run an old image, or an operating system that gets no fixes any more?
 
 Practice: BP-17, BP-18 and BP-24 (operating system), BP-19 (launch templates), BP-66 (patches), BP-67 (bastion).
-Cost: 4, and 1 for each 50 hosts; 1 billed metric for each burstable host.
+Cost: 3, 1 for each 50 hosts and 1 for each 200 images; 1 billed metric for each burstable host.
 API: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeInstancePatchStates.html
 """
 
@@ -79,7 +79,7 @@ ACTIONS = (
     "cloudwatch:GetMetricData",
 )
 
-STATES_A_CALL = 50
+STATES_A_CALL, FILTER_VALUES = 50, 200
 # A count that is missing is unknown. AvailableSecurityUpdateCount is of Windows only.
 COUNTS: tuple[tuple[Family, str, dict[str, str]], ...] = (
     (APPLICABLE, "MissingCount", {}),
@@ -115,24 +115,33 @@ async def details(aws: Aws, deployment: Deployment) -> Answer:
     owned = hosts(await aws.gather(listings(aws)), deployment)
     ids = sorted(host.instance["InstanceId"] for host in owned if "InstanceId" in host.instance)
     images = sorted({host.instance["ImageId"] for host in owned if "ImageId" in host.instance})
-    batches = [ids[start : start + STATES_A_CALL] for start in range(0, len(ids), STATES_A_CALL)]
+    # A filter, as asking by id fails for all of them if one was deregistered.
+    filters = {batch[0]: [{"Name": "image-id", "Values": batch}] for batch in batches(images, FILTER_VALUES)}
+    every: dict[str, Any] = {"IncludeDeprecated": True, "IncludeDisabled": True}
     parts: dict[str, Awaitable[Any]] = {
         "patches": aws.gather(
-            {batch[0]: aws.read("ssm", "DescribeInstancePatchStates", InstanceIds=batch) for batch in batches}
-        )
+            {
+                batch[0]: aws.read("ssm", "DescribeInstancePatchStates", InstanceIds=batch)
+                for batch in batches(ids, STATES_A_CALL)
+            }
+        ),
+        "images": aws.gather(
+            {first: aws.read("ec2", "DescribeImages", Filters=by_id, **every) for first, by_id in filters.items()}
+        ),
     }
-    if images:
-        # A filter, as asking by id fails for all of them if one was deregistered.
-        by_id = [{"Name": "image-id", "Values": images}]
-        parts["images"] = aws.read("ec2", "DescribeImages", Filters=by_id, IncludeDeprecated=True)
     if burstable := [credits_of(host) for host in owned if host.burstable]:
         parts["credits"] = aws.metrics(burstable)
     return await aws.gather(parts)
 
 
+def batches(ids: list[str], size: int) -> list[list[str]]:
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
 def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
     owned, details = hosts(answer, deployment), answer.get("details", {})
-    images = {image.get("ImageId"): image for image in details.get("images", {}).get("Images", ())}
+    described = details.get("images", {}).values()
+    images = {image.get("ImageId"): image for part in described for image in part["Images"]}
     numbers = version_numbers(answer.get("versions", {}).get("LaunchTemplateVersions", ()))
     if "instances" in answer and "groups" in answer:
         unassigned = deployment.unassigned(INSTANCE, tagged_instances(answer))

@@ -57,7 +57,7 @@ PRESENT = Family(
 )
 SIZE = Family(
     "tts_aws_s3_bucket_size_bytes",
-    "Stored bytes, measured daily (CloudWatch AWS/S3 BucketSizeBytes).",
+    "Bytes in the Standard class, the only one asked for; measured daily (CloudWatch AWS/S3 BucketSizeBytes).",
     (*BUCKET, "storage_class"),
 )
 OBJECTS = Family("tts_aws_s3_bucket_objects", "Objects, measured daily (CloudWatch AWS/S3 NumberOfObjects).", BUCKET)
@@ -151,8 +151,9 @@ def bucket_samples(name: str, stack: str, parts: dict[str, Any], deployment: Dep
             yield EXPIRATION.sample(min(days) * DAY, **labels)
     if "encryption" in parts:
         rules = parts["encryption"]["ServerSideEncryptionConfiguration"]["Rules"]
-        algorithms = [rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules]
-        yield KMS.sample(any(algorithm.startswith("aws:kms") for algorithm in algorithms), **labels)
+        defaults = [rule.get("ApplyServerSideEncryptionByDefault") for rule in rules]
+        if algorithms := [default["SSEAlgorithm"] for default in defaults if default]:
+            yield KMS.sample(any(algorithm.startswith("aws:kms") for algorithm in algorithms), **labels)
     key = required(name, stack, deployment)
     if key and "objects" in parts:
         objects = parts["objects"]["Contents"] if parts["objects"]["KeyCount"] else []  # S3 leaves empty lists out

@@ -127,10 +127,12 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
 
 
 def volume_samples(volume: dict[str, Any], deployment: Deployment) -> Iterator[Sample]:
-    """Samples of a data volume; root volumes carry no tags, and are of no stack."""
+    """Samples of a data volume: of TimescaleDB's stacks, or as configured. Root volumes carry no tags."""
     id_ = volume["VolumeId"]
     stack = deployment.owner(VOLUME_TYPE, id_, volume.get("Tags", ()))
-    if stack is None or deployment.template_of(stack) not in ROLES or volume["State"] in ("deleting", "deleted"):
+    if stack is None or volume["State"] in ("deleting", "deleted"):
+        return
+    if stack and deployment.template_of(stack) not in ROLES:
         return
     attached = [item for item in volume["Attachments"] if item["State"] == "attached"]
     yield INFO.sample(

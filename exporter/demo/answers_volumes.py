@@ -119,6 +119,7 @@ def _snapshot(view: View, volume: Facts, item: Facts, tags: dict[str, str]) -> F
         Progress="100%",
         StartTime=view.now - timedelta(hours=11),
         StorageTier="standard",
+        TransferType="standard",
         OwnerId=view.account,
         Description="",
     ) | {"Tags": pairs(tags)}

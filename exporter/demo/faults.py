@@ -12,13 +12,14 @@ from typing import Any
 
 from aiohttp import web
 
+from ..errors import iam_action
 from .errors import Trouble, refusal
 from .request import AwsError, Request
 
 KINDS = ("throttle", "deny", "latency", "hang", "reset", "html502", "garbage", "truncate", "error")
 _REFUSALS: dict[str, tuple[Trouble, str]] = {
     "throttle": ("throttle", "Rate exceeded"),
-    "deny": ("deny", "The principal is not authorized to perform: {}:{}"),
+    "deny": ("deny", "The principal is not authorized to perform: {}"),
 }
 _HTML = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n"
 
@@ -86,7 +87,7 @@ class Faults:
             await asyncio.sleep(fault.seconds)
             if fault.kind in _REFUSALS:
                 trouble, message = _REFUSALS[fault.kind]
-                message = message.format(request.service, request.operation)
+                message = message.format(iam_action(request.service, request.operation))
                 error = refusal(trouble, request.service, protocol, message)
                 error.code = fault.code or error.code
                 raise error

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.aws import Answer
-from exporter.collectors.aurora import samples
+from exporter.collectors.aurora import KNOWN_ACTIONS, samples
 from exporter.deployment import STACK_TAG, Deployment
 from exporter.metric_data import Metric
 from exporter.metrics import Malformed
@@ -210,13 +210,37 @@ def test_maintenance_of_clusters_and_instances(served: Served) -> None:
     action = {"Action": "system-update"}
     plans = (plan(f"cluster:{NAME}", action), plan(f"db:{TWO}", action), plan("db:somebody-elses", action))
 
-    found = {name: value for name, value in served(maintenance=plans).items() if name.startswith("pending")}
+    found = {name: value for name, value in served(maintenance=plans).items() if name.startswith("pending") and value}
 
     # The cluster's own name is left out by `served`.
     assert found == {
         "pending_maintenance_actions system-update": 1,
         f"pending_maintenance_actions {TWO} system-update": 1,
     }
+
+
+def test_maintenance_that_is_not_planned(served: Served) -> None:
+    """Of each cluster and instance every known action that AWS does not plan is 0, and one unknown to us is told."""
+    plans = (plan(f"db:{ONE}", {"Action": "os-upgrade"}, {"Action": "brand-new"}), plan(f"db:{TWO}"))
+
+    found = {name: value for name, value in served(maintenance=plans).items() if name.startswith("pending")}
+
+    of = {"": 0, f"{ONE} ": 0, f"{TWO} ": 0}
+    expected = {f"pending_maintenance_actions {who}{action}": 0 for who in of for action in KNOWN_ACTIONS}
+    told = (f"pending_maintenance_actions {ONE} os-upgrade", f"pending_maintenance_actions {ONE} brand-new")
+    assert found == expected | dict.fromkeys(told, 1)
+
+
+def test_maintenance_that_is_unknown(served: Served, deployment: Deployment) -> None:
+    """Where AWS's plans were not read, or one was not understood, it is not said that there is none."""
+    broken = {"ResourceIdentifier": f"arn:aws:rds:eu-west-1:111122223333:db:{ONE}"}
+    good = plan(f"db:{TWO}", {"Action": "os-upgrade"})
+
+    found = [each for each in samples(read(maintenance=(broken, good)), deployment) if not isinstance(each, Malformed)]
+
+    assert not [name for name in served(without=("maintenance",)) if name.startswith("pending")]
+    pending = [each for each in found if each.family.name == "tts_aws_rds_pending_maintenance_actions"]
+    assert [(each.labels, each.value) for each in pending] == [((TWO, "os-upgrade"), 1)]
 
 
 def test_maintenance_dates_may_be_missing(served: Served) -> None:

@@ -377,16 +377,23 @@ def test_volume_snapshots_by_their_maker(served: Served) -> None:
         volume_snapshot("snap-1", 1, State="pending"),
         volume_snapshot("snap-1", 1, State="recoverable"),
         volume_snapshot("snap-1", 1, StorageTier="archive"),
-        volume_snapshot("snap-1", 1, TransferType="standard"),
         volume_snapshot("snap-1", 1, VolumeId="vol-ffffffff"),
     ],
-    ids=["unfinished", "in the recycle bin", "archived", "copy", "of nothing"],
+    ids=["unfinished", "in the recycle bin", "archived", "copy"],
 )
 def test_volume_snapshots_that_are_none(served: Served, snapshot: dict[str, Any]) -> None:
     """A snapshot that is not complete, is archived, or is a copy (whose volume is arbitrary) is no backup."""
     found = served(VOLUME, volume_snapshots=(snapshot,))
 
     assert found["backup_recovery_points manual"] == 0
+
+
+def test_volume_snapshot_with_a_transfer_type(served: Served) -> None:
+    """AWS gives every snapshot a TransferType, also one that is no copy: it is a backup of its volume."""
+    found = served(VOLUME, volume_snapshots=(volume_snapshot("snap-1", 1, TransferType="standard"),))
+
+    assert found["backup_recovery_points manual"] == 1
+    assert found["backup_last_success manual"] == ago(1).timestamp()
 
 
 def test_volume_snapshot_that_failed(served: Served) -> None:

@@ -13,7 +13,7 @@ from conftest import FrozenClock, account, attempt
 
 from exporter.aws import Answer
 from exporter.collectors.ecs import COLLECTOR, samples
-from exporter.components import least_tasks, recognise
+from exporter.components import is_exporter, least_tasks, recognise
 from exporter.config import Expect
 from exporter.demo.server import Standin
 from exporter.deployment import Deployment
@@ -126,11 +126,11 @@ def test_launch_type_of_capacity_providers(served: Served, providers: list[str],
 
 
 def test_launch_type_that_is_unknown(served: Served) -> None:
-    """A service of which nothing tells the launch type has no info, as an empty label would look like a fact."""
+    """A service of which nothing tells the launch type has its info all the same, with an empty launch type."""
     given = service()
     del given["launchType"]
 
-    assert not [name for name in served(answered(given)) if "info" in name]
+    assert 'service_info{,component="gs",launch_type="",stack=""}' in served(answered(given))
 
 
 def test_launch_type_that_is_given(served: Served) -> None:
@@ -205,6 +205,20 @@ def test_zones(served: Served) -> None:
     assert served(answered(service(), running=running))["service_availability_zones{}"] == 1
 
 
+def test_tasks_outside_aws(served: Served) -> None:
+    """A task on a host of the operator's own (EXTERNAL) is in no zone: its service has no count, all else is there."""
+    running = described(
+        {"group": "service:gs", "lastStatus": "RUNNING", "launchType": "EXTERNAL"},
+        {"group": "service:ns", "lastStatus": "RUNNING", "availabilityZone": "eu-west-1a"},
+    )
+
+    found = served(answered(service(), service("ns"), running=running, stopped=described()))
+
+    assert "service_availability_zones{}" not in found
+    assert found[f'service_availability_zones{{ecs_cluster="{CLUSTER}",ecs_service="ns"}}'] == 1
+    assert found['service_stopped_tasks{,reason="other"}'] == 0
+
+
 def test_no_zones_from_a_part(served: Served) -> None:
     """If some tasks could not be described, a count of zones would look like an outage: there is none."""
     part = described({"group": "service:gs", "lastStatus": "RUNNING", "availabilityZone": "a"}, complete=False)
@@ -246,7 +260,28 @@ def test_no_zones_from_a_part(served: Served) -> None:
             },
             "health_check",
         ),
+        (
+            {
+                "stopCode": "TaskFailedToStart",
+                "stoppedReason": "ResourceInitializationError: unable to pull secrets or registry auth: execution "
+                "resource retrieval failed: unable to retrieve secret from asm: service call has been retried",
+            },
+            "image_pull",
+        ),
+        (
+            {
+                "stopCode": "TaskFailedToStart",
+                "stoppedReason": "Task failed to start",
+                "containers": [{"reason": "CannotPullContainerError: Error response from daemon: manifest unknown"}],
+            },
+            "image_pull",
+        ),
         ({"stopCode": "SpotInterruption", "stoppedReason": "Your Spot Task was interrupted."}, "spot"),
+        ({"stopCode": "TerminationNotice", "stoppedReason": "Your Spot Task was interrupted."}, "spot"),
+        (
+            {"stopCode": "TerminationNotice", "stoppedReason": "Host EC2 (instance i-04b17daec78ef4a0b) terminated."},
+            "other",
+        ),
         (
             {
                 "stopCode": "TaskFailedToStart",
@@ -261,6 +296,8 @@ def test_no_zones_from_a_part(served: Served) -> None:
             },
             "deployment",
         ),
+        ({"stoppedReason": "Scaling activity initiated by (deployment ecs-svc/1234567890123456789)"}, "deployment"),
+        ({"stoppedReason": "Task stopped by capacity provider scale-in"}, "deployment"),
         ({"stopCode": "UserInitiated", "stoppedReason": "Task stopped by user"}, "other"),
         ({}, "other"),
     ],
@@ -449,6 +486,36 @@ def test_identity_server_proxy_by_its_stack() -> None:
 
     assert recognise(service("proxy"), [container], "5-3b-ecs-external-is-proxy") == "is_proxy"
     assert recognise(service("proxy"), [container], "5-7-ecs-proxy") == "proxy"
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "template", "ours"),
+    [
+        ("as-prod-eu1-tts-aws-exporter", "registry.local/monitoring:1", None, True),
+        ("watcher-as", "registry.local:5000/tts-aws-exporter:1.0@sha256:ab", None, True),
+        ("watcher-as", "registry.local/monitoring:1", "5-9-ecs-aws-exporter", True),
+        ("watcher-as", "registry.local/yet-another-cloudwatch-exporter:1", "5-6-ecs-monitoring", False),
+    ],
+)
+def test_exporter_of_our_own(name: str, image: str, template: str | None, *, ours: bool) -> None:
+    """This exporter is known by its stack, name or image; it is no component, and one task of it is enough."""
+    containers = [{"image": image}]
+
+    assert is_exporter(service(name), containers, template) is ours
+    assert recognise(service(name), containers, template) == ("other" if ours else "as")
+
+
+def test_tasks_of_the_exporter(served: Served) -> None:
+    """One task of this exporter is enough, of another service that is none of the vendor's two; off it needs none."""
+
+    def needed(image: str, desired: int) -> float:
+        definition = {"containerDefinitions": [{"image": image}]}
+        found = served(answered(service("watcher", desiredCount=desired), definition=definition))
+        return found[f'service_min_tasks{{ecs_cluster="{CLUSTER}",ecs_service="watcher"}}']
+
+    assert needed("tts-aws-exporter:1", 1) == 1
+    assert needed("tts-aws-exporter:1", 0) == 0
+    assert needed("nginx:1", 1) == 2
 
 
 def test_component_of_the_configuration_wins(deployment: Deployment, series: Series) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from conftest import FrozenClock, account, attempt
+from small import small_aws
 
 from exporter.aws import Answer
-from exporter.collectors.patches import samples
+from exporter.collectors.patches import details, samples
 from exporter.deployment import Deployment
 from exporter.metric_data import Metric
-from exporter.metrics import Malformed
+from exporter.metrics import Malformed, Sample
 
 Series = Callable[[Any], dict[str, float]]
 Served = Callable[..., dict[str, float]]
@@ -169,7 +172,7 @@ def test_image(served: Served) -> None:
     """The date of an image is a string in AWS's answer; its name tells the operating system and when support ends."""
     image = {"ImageId": "ami-1", "CreationDate": "2024-01-30T09:00:00.000Z", "Name": "amzn2-ami-ecs-hvm-2.0.20240130"}
 
-    found = served(instance(), details={"images": {"Images": [image]}})
+    found = served(instance(), details={"images": {"ami-1": {"Images": [image]}}})
 
     assert found["image_created_timestamp_seconds"] == datetime(2024, 1, 30, 9, tzinfo=UTC).timestamp()
     assert found["os_support_end_timestamp_seconds"] == datetime(2026, 6, 30, tzinfo=UTC).timestamp()
@@ -180,7 +183,9 @@ def test_image_of_another_system(served: Served) -> None:
 
     def ends(name: str) -> float | None:
         image = {"ImageId": "ami-1", "CreationDate": "2024-01-30T09:00:00.000Z", "Name": name}
-        return served(instance(), details={"images": {"Images": [image]}}).get("os_support_end_timestamp_seconds")
+        return served(instance(), details={"images": {"ami-1": {"Images": [image]}}}).get(
+            "os_support_end_timestamp_seconds"
+        )
 
     assert ends("al2023-ami-2023.5.20240805.0-kernel-6.1-x86_64") == datetime(2029, 6, 30, tzinfo=UTC).timestamp()
     assert ends("acme-golden-image") is None
@@ -188,10 +193,46 @@ def test_image_of_another_system(served: Served) -> None:
 
 def test_deregistered_image(served: Served) -> None:
     """An image that was deregistered vanishes from the answer: its date is unknown, the host is served all the same."""
-    found = served(instance(), details={"images": {"Images": []}})
+    found = served(instance(), details={"images": {"ami-1": {"Images": []}}})
 
     assert "instance_launched_timestamp_seconds" in found
     assert "image_created_timestamp_seconds" not in found
+
+
+def test_images_in_batches(clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, deployment: Deployment) -> None:
+    """A filter takes 200 values, so that more images are asked for in several calls; each is found, disabled or not."""
+    fleet = [instance(InstanceId=f"i-{number:03}", ImageId=f"ami-{number:03}") for number in range(201)]
+
+    async def fetched() -> Answer:
+        async with account(clock) as reads:
+            aws = attempt(reads)
+            return await aws.gather(
+                {"instances": aws.read("ec2", "DescribeInstances"), "details": details(aws, deployment)}
+            )
+
+    with small_aws(clock, monkeypatch) as (small, _):
+        small.answers("ec2", "DescribeInstances", {"Reservations": [{"Instances": fleet}]})
+        small.answers("autoscaling", "DescribeAutoScalingGroups", {"AutoScalingGroups": []})
+        small.answers("ssm", "DescribeInstancePatchStates", {"InstancePatchStates": []})
+        small.answers(
+            "ec2",
+            "DescribeImages",
+            lambda request: {
+                "Images": [
+                    {"ImageId": id_, "CreationDate": "2024-01-30T09:00:00.000Z", "Name": "amzn2-ami-hvm"}
+                    for id_ in request.parameters["Filters"][0]["Values"]
+                ]
+            },
+        )
+        answer = asyncio.run(fetched())
+        asked = small.asked("DescribeImages")
+
+    assert sorted(len(parameters["Filters"][0]["Values"]) for parameters in asked) == [1, 200]
+    assert {parameters["Filters"][0]["Name"] for parameters in asked} == {"image-id"}
+    assert all(parameters["IncludeDeprecated"] and parameters["IncludeDisabled"] for parameters in asked)
+    found = [each for each in samples(answer, deployment) if isinstance(each, Sample)]
+    created = [each for each in found if each.family.name == "tts_aws_ec2_image_created_timestamp_seconds"]
+    assert len(created) == 201
 
 
 def test_cpu_credits(served: Served) -> None:

@@ -86,6 +86,20 @@ def test_encryption_is_never_off(served: Callable[..., dict[str, float]]) -> Non
     assert encrypted("aws:kms:dsse")["bucket_encrypted_with_kms"] == 1
 
 
+def test_encryption_rule_without_a_default(served: Callable[..., dict[str, float]]) -> None:
+    """A rule may say nothing of the algorithm: then it is not known, and all else of the bucket is served."""
+
+    def encrypted(*rules: dict[str, Any]) -> dict[str, float]:
+        return served(encryption={"ServerSideEncryptionConfiguration": {"Rules": list(rules)}}, versioning={})
+
+    silent = {"BucketKeyEnabled": True}
+    found = encrypted(silent)
+    assert "bucket_encrypted_with_kms" not in found
+    assert found["bucket_versioning_enabled"] == 0
+    kms = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    assert encrypted(silent, kms)["bucket_encrypted_with_kms"] == 1
+
+
 def test_public_access_block(served: Callable[..., dict[str, float]]) -> None:
     """A bucket is closed by all four blocks together; one without a configuration has none."""
     all_four = dict.fromkeys(

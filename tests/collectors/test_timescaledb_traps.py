@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -76,6 +77,17 @@ def test_forgotten_volume(served: Served) -> None:
 def test_volumes_of_other_stacks(served: Served) -> None:
     """A volume of the ECS hosts is none of TimescaleDB's."""
     assert served(volumes={"Volumes": [volume(Tags=tags("acme-prod-eu1-5-1-ecs-cluster"))]}) == {UNASSIGNED: 0}
+
+
+def test_included_volume(deployment: Deployment, series: Series) -> None:
+    """A volume that the configuration includes is watched, though no stack tells that it is TimescaleDB's."""
+    answer = Answer()
+    answer["volumes"] = {"Volumes": [volume(Tags=[]), volume(VolumeId="vol-2", Tags=[])]}
+
+    found = series(samples(answer, replace(deployment, owned={"AWS::EC2::Volume": {"vol-1": ""}})))
+
+    assert found['tts_aws_timescaledb_volume_attached{volume_id="vol-1"}'] == 1
+    assert not [name for name in found if "vol-2" in name]
 
 
 def test_detached_volume(served: Served) -> None:
