@@ -13,11 +13,12 @@ import math
 from collections.abc import Awaitable, Hashable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore import exceptions, xform_name
 from botocore.parsers import ResponseParserError
 
+from .answer import Age, Answer
 from .clients import Account
 from .clock import Clock
 from .errors import CALL_ERRORS, Failure, ReadFailed, denied_action, reason_of
@@ -42,42 +43,6 @@ _PAGE_SIZES = {
     "ListRestoreJobs": 200,
     "ListServices": 100,
 }
-
-
-class Age(NamedTuple):
-    """When something was read, and from when on it is too old to be served; Unix seconds."""
-
-    read_at: float
-    expires_at: float
-
-
-class Answer(dict[Any, Any]):
-    """The parts of a fetch by key; a part that could not be read is absent. ``ages`` has the age of each."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ages: dict[Any, Age] = {}
-
-    def at(self, moment: float) -> Answer:
-        """The parts that are not too old at a moment; of a part that was itself gathered, its young parts."""
-        young = Answer()
-        for key, age in self.ages.items():
-            part = self[key]
-            if isinstance(part, Answer) and (oldest := (part := part.at(moment)).oldest()):
-                young[key], young.ages[key] = part, oldest
-            elif age.expires_at > moment:
-                young[key], young.ages[key] = self[key], age
-        return young
-
-    def keep(self, before: Answer) -> None:
-        """Take over the parts of the last answer that this one lacks; they grow old like any other."""
-        for key in before.keys() - self.keys():
-            self[key], self.ages[key] = before[key], before.ages[key]
-
-    def oldest(self) -> Age | None:
-        """The earliest read and the earliest expiry among the parts; None for an empty answer."""
-        ages = self.ages.values()
-        return Age(min(age.read_at for age in ages), min(age.expires_at for age in ages)) if ages else None
 
 
 @dataclass(slots=True)
@@ -303,7 +268,7 @@ class Aws:
         async with asyncio.TaskGroup() as group:
             for key, part in parts.items():
                 group.create_task(settle(key, part))
-        return answer
+        return answer.ordered(parts)
 
     async def metrics(self, wanted: Iterable[Metric]) -> dict[Metric, float]:
         """CloudWatch's newest value of each metric, in the metric's unit; one that has no recent datum is absent.

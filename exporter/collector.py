@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from .aws import Answer, Aws
+from .answer import Answer
+from .aws import Aws
 from .deployment import Deployment
 from .metrics import Family, Malformed, Sample
 

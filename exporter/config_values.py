@@ -6,6 +6,7 @@ Each kind is an annotated type. ``Form`` says in words what is expected: errors 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -57,6 +58,11 @@ class Shard:
 
     def __str__(self) -> str:
         return f"{self.index}/{self.total}"
+
+    def holds(self, network: str, cluster: str) -> bool:
+        """Whether a deployment is in it. Its staging twin is too: skew between the two is computed in one process."""
+        digest = hashlib.sha256(f"{network}/{cluster}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") % self.total == self.index
 
 
 @dataclass(frozen=True)

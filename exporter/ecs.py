@@ -6,7 +6,8 @@ import re
 from math import inf
 from typing import Any, NamedTuple
 
-from .aws import Answer, Aws
+from .answer import Answer
+from .aws import Aws
 from .errors import ReadFailed
 
 # The most that ECS describes in one call.

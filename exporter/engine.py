@@ -7,7 +7,6 @@ that a reload or a new stack disturbs nothing else.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
@@ -19,7 +18,7 @@ from .aws import Aws, reads_of
 from .clients import Clients
 from .clock import Clock
 from .collector import Collector
-from .config import Config, DeploymentConfig, Shard
+from .config import Config, DeploymentConfig
 from .deployment import Deployment
 from .errors import CALL_ERRORS, MISTAKES, ReadFailed
 from .metrics import Sample, lines
@@ -77,7 +76,7 @@ class Engine:
             key = (each.region or default or "", each.role_arn, external_id)
             wanted.setdefault(key, []).append(each)
         for key, members in list(wanted.items()):  # other shards' deployments stay: what is theirs is not unassigned
-            if not any(self._is_ours(config.shard, each.network, each.cluster) for each in members):
+            if not any(_is_ours(config, each) for each in members):
                 del wanted[key]
         if not config.deployments:
             wanted[default or "", None, None] = []
@@ -94,7 +93,7 @@ class Engine:
                 source.found = [
                     survey.from_config(account.account_id, account.region, each, (), config.aws.parameter_keys)
                     for each in configured
-                    if self._is_ours(config.shard, each.network, each.cluster)
+                    if _is_ours(config, each)
                 ]
             source.again.set()
             if source.task is None:
@@ -215,7 +214,7 @@ class Engine:
             for each in other.found
         ]
         seen = survey.with_siblings(seen, siblings)
-        source.found = [each for each in seen if self._is_ours(self.config.shard, each.network, each.cluster)]
+        source.found = [each for each in seen if _is_ours(self.config, each)]
         self._reconcile(source)
 
     async def _seen(self, source: Source, aws: Aws) -> list[Deployment]:
@@ -261,14 +260,6 @@ class Engine:
     def _forget(self, key: tuple[str, str]) -> asyncio.Task[None]:
         self.jobs.pop(key).withdraw()
         return self._tasks.pop(key)
-
-    @staticmethod
-    def _is_ours(shard: Shard | None, network: str, cluster: str) -> bool:
-        """A deployment and its staging twin share a shard: skew between them is computed in one process."""
-        if shard is None:
-            return True
-        digest = hashlib.sha256(f"{network}/{cluster}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") % shard.total == shard.index
 
     def _note(self, source: Source, aws: Aws) -> None:
         """Log what changed: a failure once when it begins and once when it ends, and that nothing is watched."""
@@ -327,6 +318,10 @@ class Engine:
         for owner in self._said.keys() - said.keys():
             self._publication.withdraw(owner)
         self._said = said
+
+
+def _is_ours(config: Config, deployment: Deployment | DeploymentConfig) -> bool:
+    return config.shard is None or config.shard.holds(deployment.network, deployment.cluster)
 
 
 def _log_death(task: asyncio.Task[None]) -> None:

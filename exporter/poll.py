@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
 
-from .aws import Answer, Aws, Reads
+from .answer import Answer
+from .aws import Aws, Reads
 from .clock import Clock
 from .collector import Collector
 from .config import CollectorConfig

@@ -11,7 +11,8 @@ import pytest
 from conftest import FrozenClock, account, attempt
 from small import Small, gathered, small_aws, until
 
-from exporter.aws import Age, Answer, Aws, Reads
+from exporter.answer import Age, Answer
+from exporter.aws import Aws, Reads
 from exporter.config import Config
 from exporter.demo.request import AwsError, Request
 from exporter.errors import ReadFailed

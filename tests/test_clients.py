@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -329,6 +330,44 @@ def test_no_credentials(small: Small, clock: FrozenClock, monkeypatch: pytest.Mo
                 monkeypatch.setenv(name, value)
             clock.now += 60
             await attempt(reads).read(*LIST)
+
+    asyncio.run(run())
+
+
+def test_credentials_that_come_later(
+    small: Small, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Credentials that appear after the clients were made are found by these, half a minute after the last look."""
+    file = tmp_path / "credentials"
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+
+    async def run() -> None:
+        async with account(clock, services=["ecs"]) as reads:
+            for later in (0, 29):
+                clock.now = AS_OF + later
+                aws = attempt(reads)
+                with pytest.raises(ReadFailed):
+                    await aws.read(*LIST)
+                assert [(each.reason, each.code) for each in aws.failures] == [("credentials", "NoCredentialsError")]
+                key, secret = f"aws_access_key_id = AKIADEMO{THERE}", "aws_secret_access_key = x"
+                file.write_text(f"[default]\n{key}\n{secret}\n")
+            clock.now = AS_OF + 30
+            await attempt(reads).read(*LIST)
+
+    asyncio.run(run())
+
+    assert [request.account for request in small.seen] == [THERE]
+
+
+def test_a_role_by_web_identity(small: Small, clock: FrozenClock) -> None:
+    """The client of STS can trade a web identity for a role, as botocore does in a pod, with its cut model too."""
+
+    async def run() -> None:
+        async with clients(clock, services=["sts"]) as opened:
+            made: Account = await opened.account("eu-west-1")
+            assert made.client("sts").assume_role_with_web_identity
 
     asyncio.run(run())
 

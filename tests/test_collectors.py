@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import AS_OF, FrozenClock, account, attempt, surveyed
 
-from exporter.aws import Answer
+from exporter.answer import Answer
 from exporter.collector import Collector
 from exporter.collectors import COLLECTORS
 from exporter.demo.server import Standin
@@ -101,7 +101,7 @@ def deletions(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
 ABSENCE_IS_A_FACT = {
     "backups": (".RestoreJobs[].ValidationStatus", ".Snapshots[].Tags"),
     "s3": (".Status", ".PublicAccessBlockConfiguration"),
-    "ecs": (".tags", ".key", ".value"),
+    "ecs": (".tags", ".key", ".value", ".launchType", ".capacityProviderStrategy"),
     "patches": (".Tags", ".Key", ".Value", ".Instances[].LaunchTemplate"),
 }
 

@@ -6,17 +6,21 @@ import asyncio
 import logging
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from botocore.exceptions import ConfigParseError
 from conftest import clients
 from small import HERE, Small, Steps, parsed, settle, small_aws, until, values
 
 from exporter import own_metrics, poll
-from exporter.aws import Answer, Aws
+from exporter.answer import Answer
+from exporter.aws import Aws
 from exporter.collector import Collector
 from exporter.config import Config
 from exporter.demo.request import Request
@@ -88,11 +92,13 @@ def small(clock: Steps, monkeypatch: pytest.MonkeyPatch) -> Iterator[Small]:
 
 
 @asynccontextmanager
-async def engine(clock: Steps, attempts: Attempts, wanted: Config) -> AsyncIterator[tuple[Engine, Publication]]:
+async def engine(
+    clock: Steps, attempts: Attempts, wanted: Config, *more: Collector, services: Iterable[str] = ()
+) -> AsyncIterator[tuple[Engine, Publication]]:
     """An engine that runs on the clock, its first reads done."""
     publication = Publication((TOY, SHARED, *poll.FAMILIES, *own_metrics.FAMILIES))
-    async with clients(clock, services=["cloudformation", "resourcegroupstaggingapi", "sts"]) as opened:
-        turning = Engine(attempts.collectors, opened, publication, clock)
+    async with clients(clock, wanted, ["cloudformation", "resourcegroupstaggingapi", "sts", *services]) as opened:
+        turning = Engine((*attempts.collectors, *more), opened, publication, clock)
         await turning.apply(wanted)
         task = asyncio.create_task(turning.run())
         try:
@@ -443,3 +449,124 @@ def test_ready_when_all_has_been_tried(small: Small, clock: Steps) -> None:
             await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(run())
+
+
+def test_an_answer_with_a_number_for_a_code(small: Small, clock: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error whose code is a number, as a gateway between us and AWS may send it, is counted and stops nothing."""
+
+    async def gateway(_: web.Request) -> web.Response:
+        return web.json_response({"code": 503}, status=503)
+
+    async def fetch(aws: Aws, deployment: Deployment) -> Answer:
+        return await aws.gather({"files": aws.read("efs", "DescribeFileSystems")})
+
+    toy = Collector("three", 300.0, (), (), fetch, lambda *_: iter(()))
+    three = {name: {"interval": 300} for name in ("one", "two", "three")}
+    wanted = config(called("eu1"), collectors=three, aws={"retries": 1})
+
+    async def run() -> None:
+        app = web.Application()
+        app.router.add_route("*", "/{anything:.*}", gateway)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_EFS", "http://{}:{}".format(*runner.addresses[0]))
+        try:
+            async with engine(clock, Attempts(), wanted, toy, services=["efs"]) as (turning, publication):
+                turning.publish()
+                assert await values(publication, own_metrics.REQUEST_ERRORS, "code") == {"503": 1}
+                assert [failure.code for failure in turning.jobs["acme-prod-eu1", "three"].failures] == ["503"]
+        finally:
+            await runner.cleanup()
+
+    asyncio.run(run())
+
+
+def test_a_reload_without_clients_changes_nothing(
+    small: Small, clock: Steps, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where the clients of a new configuration cannot be made, the present one goes on with all that it watches."""
+    nonsense = tmp_path / "nonsense"
+    nonsense.write_text("this is no profile")
+    elsewhere = config(called("us1", role_arn=f"arn:aws:iam::{THERE}:role/other"))
+
+    async def run() -> None:
+        present = config(called("eu1"))
+        async with engine(clock, Attempts(), present) as (turning, publication):
+            sources, jobs = dict(turning.sources), dict(turning.jobs)
+            with monkeypatch.context() as broken:
+                broken.setenv("AWS_CONFIG_FILE", str(nonsense))
+                with pytest.raises(ConfigParseError):
+                    await turning.apply(elsewhere)
+            await surveys(turning, small, clock)
+            assert turning.config is present
+            assert turning.sources == sources
+            assert turning.jobs == jobs
+            assert await values(publication, TOY, "collector") == {"one": 1, "two": 1}
+            await turning.apply(elsewhere)
+            await until(lambda: watched(turning) == {"acme-prod-us1"})
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("first", ["the old one", "the new one"])
+def test_a_deployment_that_moves(small: Small, clock: Steps, first: str) -> None:
+    """A deployment that a reload gives another role is read through that one, whichever account is surveyed first."""
+    old, new = (f"arn:aws:iam::{THERE}:role/{name}" for name in ("tts-aws-exporter", "other"))
+    stay = called("eu1", role_arn=old), called("eu2", role_arn=new)
+
+    async def run() -> None:
+        attempts = Attempts()
+        async with engine(clock, attempts, config(*stay, called("us1", role_arn=old))) as (turning, publication):
+            moved = (*stay, called("us1", role_arn=new))
+            # Surveys come in the order of the configuration: what they ask was just answered.
+            await turning.apply(config(*(moved if first == "the old one" else reversed(moved))))
+            reads = turning.sources["eu-west-1", new, None].reads
+            await until(lambda: attempts.made["acme-prod-us1", "one"] == 2)
+            await idle(turning, clock)
+            assert watched(turning) == {"acme-prod-eu1", "acme-prod-eu2", "acme-prod-us1"}
+            for name in ("one", "two"):
+                assert turning.jobs["acme-prod-us1", name].reads is reads
+                assert attempts.made["acme-prod-us1", name] == 2
+                assert attempts.made["acme-prod-eu1", name] == attempts.made["acme-prod-eu2", name] == 1
+            await publication.build()
+            page = parsed(publication.page(openmetrics=False).plain)
+            assert sum(series.startswith(f"{TOY.name}{{") and '"acme-prod-us1"' in series for series in page) == 2
+
+    asyncio.run(run())
+
+
+def test_a_dropped_account_leaves_nothing(small: Small, clock: Steps) -> None:
+    """An account that a reload drops has no request under way and no client any more; the others' are as before."""
+    role = f"arn:aws:iam::{THERE}:role/tts-aws-exporter"
+
+    async def run() -> None:
+        async with engine(clock, Attempts(), config(called("eu1"))) as (turning, _):
+            hanging = small.standin.faults.add(kind="hang", account=THERE)
+            await turning.apply(config(called("eu1"), called("us1", role_arn=role)))
+            gone, stays = turning.sources["eu-west-1", role, None], turning.sources["eu-west-1", None, None]
+            await until(lambda: hanging.fired == 2)  # stacks and tags
+            flights = [entry.flight for entry in gone.reads.entries.values() if entry.flight]
+            await turning.apply(config(called("eu1")))
+            assert flights
+            assert all(flight.cancelled() for flight in flights)
+            with pytest.raises(KeyError):
+                gone.reads.account.client("cloudformation")
+            await stays.reads.account.client("cloudformation").describe_stacks()
+
+    asyncio.run(run())
+
+
+def test_an_empty_shard_counts_nothing(small: Small, clock: Steps) -> None:
+    """A shard that has no deployment serves no count of them: others' counts, and no alert, are about those."""
+
+    async def run() -> list[dict[str, float]]:
+        found = []
+        for index in range(2):
+            async with engine(clock, Attempts(), config(shard=f"{index}/2")) as (turning, publication):
+                turning.publish()
+                found.append(await values(publication, own_metrics.DEPLOYMENTS))
+                assert bool(turning.jobs) == bool(found[-1])
+        return found
+
+    assert sorted(asyncio.run(run()), key=len) == [{}, {"": 1}]

@@ -16,6 +16,7 @@ from exporter.cli import FAMILIES
 from exporter.config import Config, load
 from exporter.demo import run
 from exporter.demo.server import Standin
+from exporter.deployment import UNASSIGNED
 from exporter.engine import Engine
 from exporter.errors import IAM_SERVICES
 from exporter.publication import Publication
@@ -31,9 +32,11 @@ def clock() -> Steps:
     return Steps()
 
 
-def configuration(**aws: Any) -> Config:
+def configuration(ecs_timeout: str = "", **aws: Any) -> Config:
     """Every collector, with the deployment of the example's first account; nothing waits for the rate limits."""
     flags = {"aws.retries": 1, "aws.read_timeout": "10s"} | {f"aws.{key}": value for key, value in aws.items()}
+    if ecs_timeout:
+        flags["collectors.ecs.timeout"] = ecs_timeout
     for service in ("default", "cloudformation", "elbv2"):
         flags |= {f"aws.rate_limits.{service}.{key}": value for key, value in FAST.items()}
     for key, value in {"network": "acme", "environment": "prod", "cluster": "eu1"}.items():
@@ -171,6 +174,42 @@ def test_an_operation_that_is_refused(
             assert all(name.startswith(missing) for name in lost)
             named = {series for series, value in own.items() if "permission_missing" in series and value}
             assert {series.partition('action="')[2].partition('"')[0] for series in named} == {f"{service}:{operation}"}
+
+    asyncio.run(watch())
+
+
+def test_an_operation_that_hangs(standin: Standin, clock: Steps, truth: dict[str, float]) -> None:
+    """An operation that does not answer within the attempt costs its own facts; it is named, and the rest is served."""
+    standin.faults.add(kind="hang", service="events", operation="ListRules")
+
+    async def watch() -> None:
+        # Longer than an attempt: it is the attempt's own time-out that ends the read.
+        async with engine(clock, configuration(ecs_timeout="5s", read_timeout="60s")) as (turning, publication):
+            facts, own = await page(publication)
+            lost = {series.partition("{")[0] for series in truth.keys() - facts.keys()}
+            assert facts.items() < truth.items()
+            assert lost == {"tts_aws_ecs_scheduled_task_enabled", "tts_aws_ecs_scheduled_task_interval_seconds"}
+            assert counted(own) == {"timeout": {"ecs"}}
+            [failure] = turning.jobs["acme-prod-eu1", "ecs"].failures
+            assert (failure.operation, failure.reason) == ("events.ListRules", "timeout")
+
+    asyncio.run(watch())
+
+
+def test_whose_resources_are_is_not_known(standin: Standin, clock: Steps, truth: dict[str, float]) -> None:
+    """Without tags and one stack's resources no collector says that it read everything, and nothing is unassigned."""
+    assert any(series.startswith(UNASSIGNED.name) for series in truth)
+    standin.faults.add(kind="deny", operation="GetResources")
+    standin.faults.add(kind="deny", operation="ListStackResources", resource="acme-prod-eu1-2-3-db-redis-cache")
+
+    async def watch() -> None:
+        async with engine(clock) as (_, publication):
+            facts, own = await page(publication)
+            success = {series: value for series, value in own.items() if series.startswith(poll.SUCCESS.name)}
+            assert len(success) == len(COLLECTORS)
+            assert set(success.values()) == {0}
+            assert facts
+            assert not [series for series in facts if series.startswith(UNASSIGNED.name)]
 
     asyncio.run(watch())
 

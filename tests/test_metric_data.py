@@ -12,7 +12,8 @@ import pytest
 from conftest import FrozenClock, account, attempt
 from small import Small, gathered, small_aws, until
 
-from exporter.aws import Age, Aws, Reads
+from exporter.answer import Age
+from exporter.aws import Aws, Reads
 from exporter.demo.request import Request
 from exporter.errors import ReadFailed
 from exporter.metric_data import Metric

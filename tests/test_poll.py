@@ -14,7 +14,8 @@ from conftest import AS_OF, FrozenClock, account
 from small import Small, Steps, settle, small_aws, until, values
 
 from exporter import poll
-from exporter.aws import Answer, Aws, Reads
+from exporter.answer import Answer
+from exporter.aws import Aws, Reads
 from exporter.clients import Account
 from exporter.collector import Collector
 from exporter.config import Aws as AwsConfig
@@ -295,6 +296,35 @@ def test_each_part_has_its_own_age(small: Small, deployment: Deployment, clock: 
     asyncio.run(run())
 
 
+def test_a_part_that_is_missing_now_is_kept(small: Small, deployment: Deployment, clock: FrozenClock) -> None:
+    """A part that could not be read is served as it was read last, though it was asked otherwise, until too old."""
+    instance = "main-1"
+
+    async def fetch(aws: Aws, deployment: Deployment) -> Answer:
+        one = aws.read(*INSTANCES, DBInstanceIdentifier=instance)
+        return await aws.gather({"clusters": aws.read(*CLUSTERS), "instances": one})
+
+    async def run() -> None:
+        nonlocal instance
+        async with account(clock, services=["rds"]) as reads:
+            job, publication = job_of(collector(fetch), reads, deployment, clock)
+            await job.attempt()
+            small.standin.faults.add(kind="deny", operation="DescribeDBInstances")
+            instance = "main-2"
+            for later in (300, 600):
+                clock.now = AS_OF + later
+                await job.attempt()
+                assert await values(publication, ZONE, "instance") == {"main-1": 1}
+                assert await values(publication, poll.SUCCESS) == {"": 0}
+                assert await values(publication, poll.OLDEST_READ) == {"": AS_OF}
+            clock.now = AS_OF + 900
+            job.expire()
+            assert await values(publication, ZONE) == {}
+            assert await values(publication, poll.OLDEST_READ) == {"": AS_OF + 600}
+
+    asyncio.run(run())
+
+
 def test_expectations_outlive_the_facts(small: Small, deployment: Deployment, clock: FrozenClock) -> None:
     """What the configuration expects of a resource stays while the facts cannot be read, and goes with the resource."""
 
@@ -365,6 +395,28 @@ def test_one_log_line_when_it_begins_and_one_when_it_ends(
             small.standin.faults.clear()
             await job.attempt()
             assert logged() == [("INFO", *who, "other")]
+
+    asyncio.run(run())
+
+
+def test_two_resources_are_two_failures(
+    small: Small, deployment: Deployment, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same refusal of a second resource is another failure: it is logged as well, and both are on the account."""
+
+    async def fetch(aws: Aws, deployment: Deployment) -> Answer:
+        names = ("one", "two")
+        return await aws.gather({name: aws.read(*INSTANCES, DBInstanceIdentifier=name, max_age=0) for name in names})
+
+    async def run() -> None:
+        async with account(clock, services=["rds"]) as reads:
+            job, _ = job_of(collector(fetch), reads, deployment, clock)
+            for refused in (["one"], ["one", "two"]):
+                small.standin.faults.add(kind="deny", resource=refused[-1])
+                await job.attempt()
+                clock.now += 300
+                assert sorted(failure.subject for failure in job.failures) == refused
+                assert [record.getMessage() for record in caplog.records] == ["could not read"] * len(refused)
 
     asyncio.run(run())
 
@@ -475,6 +527,31 @@ def test_skipped_ticks(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) 
 
     assert began == [0, 900]
     assert skipped == 2  # those of the first attempt; what the second one missed is served with the third
+
+
+def test_a_clock_that_is_set_back(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the clock is set back by an hour, the next attempt comes after the interval and not an hour later."""
+    monkeypatch.setattr("random.random", lambda: 0.0)
+    clock = Steps()
+    go = asyncio.Event()
+
+    async def fetch(aws: Aws, deployment: Deployment) -> Answer:
+        await go.wait()
+        return await aws.gather({})
+
+    async def run() -> None:
+        job, publication = job_of(collector(fetch), silent_reads(clock), deployment, clock)
+        running = asyncio.create_task(job.run())
+        await settle()
+        clock.now -= 3600
+        go.set()
+        await settle()
+        assert clock.wakes == [300]
+        assert await values(publication, poll.SKIPPED) == {"": 0}
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(run())
 
 
 def test_other_resources_are_read_at_once(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,9 @@ def found(aws: Standin) -> Iterator[Exporter]:
         yield running
 
 
+NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+
+
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself."""
     clean = {"PATH": "/usr/bin:/bin", "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"} | environment
@@ -178,6 +181,44 @@ def test_sigterm_stops_cleanly(aws: Standin) -> None:
             assert exporter.process.wait(10) == 0
 
 
+def test_signals_while_the_first_clients_are_made(aws: Standin, tmp_path: Path) -> None:
+    """Before the clients of a large fleet are made, SIGHUP does not end the process, and SIGTERM ends it with 0."""
+    one = {"network": "acme", "environment": "prod", "region": "eu-west-1"}
+    roles = {f"c{number}": f"arn:aws:iam::{number:012}:role/tts-aws-exporter" for number in range(600)}
+    fleet = [{**one, "cluster": cluster, "role_arn": role} for cluster, role in roles.items()]
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({"deployments": fleet}))
+    with exporter_of(aws, "--config.file", str(config), ready=False) as exporter:
+        exporter.process.send_signal(signal.SIGHUP)
+        assert exporter.get("/-/healthy")[0] == 200
+        # No deployment is there before the clients of all are made.
+        assert "tts_aws_deployment_info" not in exporter.series()
+        exporter.process.send_signal(signal.SIGTERM)
+
+        assert exporter.process.wait(10) == 0
+
+
+def test_sigterm_while_the_instance_does_not_answer(aws: Standin) -> None:
+    """SIGTERM ends the process with 0 within ten seconds while the instance's metadata service hangs."""
+    with socket.socket() as metadata:
+        metadata.bind(("127.0.0.1", 0))
+        metadata.listen()
+        metadata.settimeout(60)
+        instance = {
+            **NO_KEYS,
+            "AWS_EC2_METADATA_DISABLED": "false",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://{}:{}".format(*metadata.getsockname()),
+            "AWS_METADATA_SERVICE_TIMEOUT": "300",
+        }
+        with exporter_of(aws, environment=instance, ready=False) as exporter:
+            asked, _ = metadata.accept()
+            with asked:
+                assert exporter.get("/-/healthy")[0] == 200
+                exporter.process.send_signal(signal.SIGTERM)
+
+                assert exporter.process.wait(10) == 0
+
+
 @pytest.mark.parametrize("how", ["sighup", "post"])
 def test_reload(aws: Standin, world: World, tmp_path: Path, how: str) -> None:
     """A good configuration is taken at once; a bad one changes nothing, is counted and named in the log."""
@@ -215,6 +256,31 @@ def test_reload(aws: Standin, world: World, tmp_path: Path, how: str) -> None:
                 for labels, _ in exporter.series().get("tts_aws_s3_bucket_versioning_enabled", [])
             )
         )
+
+
+def test_a_reload_without_clients(aws: Standin, world: World, tmp_path: Path) -> None:
+    """A reload for which no AWS client can be made is counted and logged, and the present configuration stays."""
+    config, profiles = tmp_path / "config.yaml", tmp_path / "aws-config"
+    both = run.configuration(world)
+    config.write_text(yaml.safe_dump({"deployments": both["deployments"][:1]}))
+    profiles.touch()
+    with exporter_of(
+        aws, "--config.file", str(config), environment={"AWS_CONFIG_FILE": str(profiles)}, ready=False
+    ) as exporter:
+
+        def successful() -> float:
+            return exporter.series()["tts_aws_exporter_config_last_reload_successful"][0][1]
+
+        exporter.until(lambda: "tts_aws_deployment_info" in exporter.series())
+        config.write_text(yaml.safe_dump(both))
+        profiles.write_text("this is no profile")
+        exporter.process.send_signal(signal.SIGHUP)
+        exporter.until(lambda: successful() == 0)
+        exporter.until(lambda: any(str(profiles) in line for line in exporter.log))
+        assert [labels["deployment"] for labels, _ in exporter.series()["tts_aws_deployment_info"]] == ["acme-prod-eu1"]
+        profiles.write_text("")
+        exporter.process.send_signal(signal.SIGHUP)
+        exporter.until(lambda: successful() == 1 and len(exporter.series()["tts_aws_deployment_info"]) == 2)
 
 
 POST = "import sys, urllib.request as r; r.urlopen(r.Request(sys.argv[1], method='POST'), timeout=20)"
@@ -290,7 +356,7 @@ def test_check_config_is_content_with_a_good_one(tmp_path: Path) -> None:
     ("environment", "reason"),
     [
         ({"AWS_ACCESS_KEY_ID": "AKIADEMO111122223333", "AWS_SECRET_ACCESS_KEY": "x"}, "connection"),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "credentials"),
+        (NO_KEYS, "credentials"),
     ],
 )
 def test_starts_without_network_or_credentials(aws: Standin, environment: dict[str, str], reason: str) -> None:
@@ -304,6 +370,20 @@ def test_starts_without_network_or_credentials(aws: Standin, environment: dict[s
         exporter.until(lambda: any(f"reason={reason}" in line for line in exporter.log))
         said = [line for line in exporter.log if f"reason={reason}" in line and "GetCallerIdentity" in line]
         assert len(said) == 1
+
+
+def test_starts_while_the_containers_credentials_are_out_of_reach(aws: Standin, tmp_path: Path) -> None:
+    """A task whose credentials cannot be reached at the start serves all the same, and counts why it reads nothing."""
+    config = tmp_path / "config.yaml"
+    config.write_text("deployments: [{network: acme, environment: prod, cluster: eu1}]")
+    nobody = {**NO_KEYS, "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x"}
+    with exporter_of(aws, "--config.file", str(config), environment=nobody) as exporter:
+        series = exporter.series()
+
+        assert series["tts_aws_exporter_deployments"][0][1] == 1
+        assert {value for _, value in series["tts_aws_collector_success"]} == {0}
+        counted = {labels["reason"] for labels, value in series["tts_aws_collector_errors_total"] if value}
+        assert counted == {"credentials"}
 
 
 def test_a_refused_role_is_recovered_from(aws: Standin, world: World, tmp_path: Path) -> None:

@@ -81,6 +81,28 @@ def test_withdraws() -> None:
     assert ours(built(publication)) == []
 
 
+def test_shares_what_was_read_last() -> None:
+    """Of what several owners say alike, that one is served who read it last; without any of them nothing is."""
+
+    def served() -> list[str]:
+        return [line.rpartition(" ")[2] for line in ours(built(publication)) if not line.startswith("#")]
+
+    publication = Publication((VALUE,))
+    publication.share("all", "one", ready(VALUE, a=1), 200.0)
+    publication.share("all", "two", ready(VALUE, a=2), 100.0)
+    assert served() == ["1"]
+    publication.share("all", "two", ready(VALUE, a=3), 300.0)
+    assert served() == ["3"]
+    publication.share("all", "two", {})
+    assert served() == ["1"]
+
+    publication.share("all", "one", {})
+    publication.share("all", "never shared", {})
+
+    assert ours(built(publication)) == []
+    assert publication.series() == 0
+
+
 def test_both_formats() -> None:
     """Text and OpenMetrics hold the same series; a counter's head has no suffix there, and the end is marked once."""
     publication = Publication((VALUE, CALLS))

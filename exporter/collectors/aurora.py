@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import product
 from typing import Any
 
-from ..aws import Answer, Aws
+from ..answer import Answer
+from ..aws import Aws
 from ..collector import Collector
 from ..deployment import UNASSIGNED, Deployment
 from ..metric_data import Metric
@@ -71,9 +71,7 @@ CERTIFICATE = Family(
 )
 LAG = Family("tts_aws_rds_replica_lag_seconds", "How far a reader is behind (CloudWatch AuroraReplicaLag).", INSTANCE)
 PENDING = Family(
-    "tts_aws_rds_pending_maintenance_actions",
-    "What AWS plans to do; 0 of a known action that it does not plan (RDS PendingMaintenanceAction.Action).",
-    ACTION,
+    "tts_aws_rds_pending_maintenance_actions", "Planned by AWS, else 0 (RDS PendingMaintenanceAction.Action).", ACTION
 )
 AUTO_APPLIED = Family(
     "tts_aws_rds_pending_maintenance_auto_applied_after_timestamp_seconds",
@@ -95,8 +93,7 @@ ACTIONS = (
 
 HOUR, DAY = 3_600, 86_400
 SERVING = ("available", "backing-up")
-# What AWS may plan for Aurora. Source: RDS API Reference, ResourcePendingMaintenanceActions.
-KNOWN_ACTIONS = (
+KNOWN_ACTIONS = (  # Source: RDS API Reference, PendingMaintenanceAction
     *("ca-certificate-rotation", "db-upgrade", "hardware-maintenance", "os-upgrade"),
     *("serverless-platform-version-update", "system-update"),
 )
@@ -131,9 +128,7 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
     instances = answer.get("instances", {}).get("DBInstances", ())
     engines = answer.get("engines", {}).get("DBMajorEngineVersions", ())
     zones = {instance.get("DBInstanceIdentifier"): instance.get("AvailabilityZone") for instance in instances}
-    lag = answer.get("lag", {})
     owned: set[tuple[str, str]] = set()  # kind of resource in an ARN, identifier
-    planned: set[tuple[str, str]] = set()  # identifier, action
 
     def of_cluster(cluster: Mapping[str, Any]) -> Iterator[Sample]:
         if not (store := aurora(cluster, deployment)):
@@ -143,14 +138,12 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
         version = cluster["EngineVersion"]
         yield INFO.sample(1, db_cluster=name, engine=cluster["Engine"], engine_version=version, stack=store.stack)
         yield AVAILABLE.sample(cluster["Status"] in SERVING, db_cluster=name)
-        if "DBClusterMembers" in cluster:
-            roles = Counter(
-                "writer" if member["IsClusterWriter"] else "reader" for member in cluster["DBClusterMembers"]
-            )
+        if (members := cluster.get("DBClusterMembers")) is not None:
+            roles = Counter("writer" if member["IsClusterWriter"] else "reader" for member in members)
             for role in ("writer", "reader"):
                 yield MEMBERS.sample(roles[role], db_cluster=name, role=role)
             # Not the cluster's own AvailabilityZones: that is where instances may be, always three.
-            held = {zones.get(member["DBInstanceIdentifier"]) for member in cluster["DBClusterMembers"]}
+            held = {zones.get(member["DBInstanceIdentifier"]) for member in members}
             if None not in held:
                 yield ZONES.sample(len(held), db_cluster=name)
         if (protected := cluster.get("DeletionProtection")) is not None:
@@ -185,7 +178,7 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
         ):
             if value is not None:
                 yield family.sample(value, **labels)
-        if (milliseconds := lag.get(_lag_of(name))) is not None:
+        if (milliseconds := answer.get("lag", {}).get(_lag_of(name))) is not None:
             yield LAG.sample(milliseconds / 1000, **labels)
 
     def of_plan(plan: Mapping[str, Any]) -> Iterator[Sample]:
@@ -194,7 +187,6 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
             return
         details = plan["PendingMaintenanceActionDetails"]
         for action, count in Counter(detail["Action"] for detail in details).items():
-            planned.add((name, action))
             yield PENDING.sample(count, resource=name, action=action)
             for family, date in ((AUTO_APPLIED, "AutoAppliedAfterDate"), (FORCED, "ForcedApplyDate")):
                 if dates := [detail[date] for detail in details if detail["Action"] == action and date in detail]:
@@ -202,17 +194,17 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
 
     yield from each(clusters, of_cluster)
     yield from each(instances, of_instance)
-    plans = list(each(answer.get("maintenance", {}).get("PendingMaintenanceActions", ()), of_plan))
-    yield from plans
+    listed = answer.get("maintenance", {}).get("PendingMaintenanceActions")
+    yield from (plans := list(each(listed or (), of_plan)))
+    planned = {plan.labels for plan in plans if isinstance(plan, Sample)}
     # A plan that was not understood may be of any resource and action.
-    if "maintenance" in answer and not any(isinstance(plan, Malformed) for plan in plans):
-        for name, action in product(sorted({name for _, name in owned}), KNOWN_ACTIONS):
-            if (name, action) not in planned:
-                yield PENDING.sample(0, resource=name, action=action)
+    if listed is not None and all(isinstance(plan, Sample) for plan in plans):
+        for name, action in sorted({(name, action) for _, name in owned for action in KNOWN_ACTIONS} - planned):
+            yield PENDING.sample(0, resource=name, action=action)
     if "clusters" in answer:
         ours = [each for each in clusters if str(each.get("Engine")).startswith("aurora")]
-        listed = [(each.get("DBClusterIdentifier", ""), each.get("TagList", ())) for each in ours]
-        yield UNASSIGNED.sample(deployment.unassigned(CLUSTER_TYPE, listed), resource_type=CLUSTER_TYPE)
+        pairs = [(each.get("DBClusterIdentifier", ""), each.get("TagList", ())) for each in ours]
+        yield UNASSIGNED.sample(deployment.unassigned(CLUSTER_TYPE, pairs), resource_type=CLUSTER_TYPE)
 
 
 COLLECTOR = Collector(

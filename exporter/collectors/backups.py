@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 
 from .. import stores
-from ..aws import Answer, Aws
+from ..answer import Answer
+from ..aws import Aws
 from ..collector import Collector
 from ..deployment import Deployment
 from ..metrics import Family, Malformed, Sample, each

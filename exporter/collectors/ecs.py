@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any
 
 from .. import ecs
-from ..aws import Answer, Aws
+from ..answer import Answer
+from ..aws import Aws
 from ..collector import Collector
 from ..components import is_exporter, least_tasks, recognise
 from ..deployment import Deployment, component_of

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..aws import Answer, Aws
+from ..answer import Answer
+from ..aws import Aws
 from ..collector import Collector
 from ..deployment import UNASSIGNED, Deployment, as_dict
 from ..metric_data import Metric

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from ..aws import Answer, Aws
+from ..answer import Answer
+from ..aws import Aws
 from ..collector import Collector
 from ..deployment import UNASSIGNED, Deployment, Stack
 from ..metric_data import Metric

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ..aws import Answer, Aws
+from ..answer import Answer
+from ..aws import Aws
 from ..collector import Collector
 from ..deployment import UNASSIGNED, Deployment, as_dict
 from ..hosts import INSTANCE, Host, hosts, is_outdated, tagged_instances, version_numbers

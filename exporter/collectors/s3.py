@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..aws import Answer, Aws
+from ..answer import Answer
+from ..aws import Aws
 from ..buckets import purpose
 from ..collector import Collector
 from ..deployment import Deployment

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.aws import Answer
+from exporter.answer import Answer
 from exporter.collectors.aurora import KNOWN_ACTIONS, samples
 from exporter.deployment import STACK_TAG, Deployment
 from exporter.metric_data import Metric

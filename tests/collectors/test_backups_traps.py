@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import FrozenClock, account, attempt, surveyed
 
-from exporter.aws import Answer
+from exporter.answer import Answer
 from exporter.collectors.backups import COLLECTOR, samples
 from exporter.config import Expect
 from exporter.demo.server import Standin

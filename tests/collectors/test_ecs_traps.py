@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import FrozenClock, account, attempt
 
-from exporter.aws import Answer
+from exporter.answer import Answer
 from exporter.collectors.ecs import COLLECTOR, samples
 from exporter.components import is_exporter, least_tasks, recognise
 from exporter.config import Expect

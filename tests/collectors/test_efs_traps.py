@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import FrozenClock, account, attempt, surveyed
 
-from exporter.aws import Answer
+from exporter.answer import Answer
 from exporter.collectors.efs import COLLECTOR, samples
 from exporter.demo.server import Standin
 from exporter.deployment import STACK_TAG, Deployment

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.aws import Answer
+from exporter.answer import Answer
 from exporter.collectors.elasticache import samples
 from exporter.deployment import Deployment, Stack
 from exporter.metric_data import Metric

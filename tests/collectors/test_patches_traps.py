@@ -12,7 +12,7 @@ import pytest
 from conftest import FrozenClock, account, attempt
 from small import small_aws
 
-from exporter.aws import Answer
+from exporter.answer import Answer
 from exporter.collectors.patches import details, samples
 from exporter.deployment import Deployment
 from exporter.metric_data import Metric

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import FrozenClock, account, attempt
 
-from exporter.aws import Answer
+from exporter.answer import Answer
 from exporter.collectors.s3 import COLLECTOR, objects_in, samples, size_of
 from exporter.demo.server import Standin
 from exporter.deployment import Deployment

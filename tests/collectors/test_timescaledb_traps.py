@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.aws import Answer
+from exporter.answer import Answer
 from exporter.collectors.timescaledb import samples
 from exporter.deployment import Deployment
 from exporter.metrics import Malformed
