@@ -498,9 +498,9 @@ def test_a_reload_without_clients_changes_nothing(
                 broken.setenv("AWS_CONFIG_FILE", str(nonsense))
                 with pytest.raises(ConfigParseError):
                     await turning.apply(elsewhere)
-            await surveys(turning, small, clock)
             assert turning.config is present
             assert turning.sources == sources
+            await surveys(turning, small, clock)
             assert turning.jobs == jobs
             assert await values(publication, TOY, "collector") == {"one": 1, "two": 1}
             await turning.apply(elsewhere)
