@@ -40,8 +40,12 @@ class Answer(dict[Any, Any]):
 
     def keep(self, before: Answer) -> None:
         """Take over the parts of the last answer that this one lacks; they grow old like any other."""
-        for key in before.keys() - self.keys():
-            self[key], self.ages[key] = before[key], before.ages[key]
+        for key, part in before.items():
+            if key not in self:
+                self[key], self.ages[key] = part, before.ages[key]
+            elif isinstance(part, Answer) and isinstance(self[key], Answer):
+                self[key].keep(part)
+                self.ages[key] = self[key].oldest() or self.ages[key]
 
     def oldest(self) -> Age | None:
         """The earliest read and the earliest expiry among the parts; None for an empty answer."""

@@ -199,6 +199,8 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
 
         async def reload() -> tuple[str, ...]:
             async with reloading:
+                if stop.is_set():
+                    return ("stopping",)
                 try:
                     again = configuration(options)
                     _check_region(machine, again)
@@ -237,9 +239,11 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
                     await asyncio.wait((turning, stopping), return_when=asyncio.FIRST_COMPLETED)
             finally:
                 log.info("stopping")
-                for task in (turning, stopping, starting):
+                stop.set()
+                tasks = (turning, stopping, starting, *_tasks)
+                for task in tasks:
                     task.cancel()
-                ended = await asyncio.gather(turning, stopping, starting, return_exceptions=True)
+                ended = await asyncio.gather(*tasks, return_exceptions=True)
             if isinstance(ended[0], Exception):  # a mistake of ours: better started anew than serving less and less
                 log.error("the engine stopped", exc_info=ended[0])
                 return 1

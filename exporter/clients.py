@@ -168,9 +168,14 @@ class Clients:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for account in self._accounts:
-            await account.close()
+        for account in list(self._accounts):
+            await self.close(account)
         await self._pool.close()
+
+    async def close(self, account: Account) -> None:
+        """Close an account's clients; nothing may be under way."""
+        self._accounts.remove(account)
+        await account.close()
 
     @property
     def default_region(self) -> str | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from time import monotonic
 
-from . import survey
+from . import assignment, survey
 from .aws import Aws, reads_of
 from .clients import Clients
 from .clock import Clock
@@ -80,7 +80,12 @@ class Engine:
                 del wanted[key]
         if not config.deployments:
             wanted[default or "", None, None] = []
-        opened = {key: await self._open(key, config) for key in wanted if key not in self.sources}
+        opened: dict[SourceKey, Source] = {}
+        async with AsyncExitStack() as undo:
+            for key in wanted.keys() - self.sources.keys():
+                opened[key] = await self._open(key, config)
+                undo.push_async_callback(self._clients.close, opened[key].reads.account)
+            undo.pop_all()
         self.config = config
         for key in self.sources.keys() - wanted.keys():
             await self._drop(key)
@@ -168,14 +173,17 @@ class Engine:
         return Source(key, reads_of(account, self._clock, config.cloudwatch.max_metrics_per_refresh))
 
     async def _drop(self, key: SourceKey) -> None:
-        source = self.sources.pop(key)
+        source = self.sources.pop(key, None)
+        if source is None:
+            return
         tasks: list[asyncio.Task[None]] = [source.task] if source.task else []
         tasks += [self._forget(job_key) for job_key, job in list(self.jobs.items()) if job.reads is source.reads]
         tasks += [entry.flight for entry in source.reads.entries.values() if entry.flight]
+        tasks += source.reads.metric_data.flights.values()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await source.reads.account.close()
+        await self._clients.close(source.reads.account)
 
     async def _survey(self, source: Source) -> None:
         """Look at an account and region again and again."""
@@ -187,7 +195,9 @@ class Engine:
             source.success = not aws.failures
             if source.success:
                 source.last_success = self._clock.time()
-            self._note(source, aws)
+            source.note(aws.failures)
+            if source.success and not source.found and not source.configured and self.config.shard is None:
+                log.error("no deployment found: nothing is watched", extra=source.where())
             source.reads.forget()
             waiting = [
                 asyncio.create_task(source.again.wait()),
@@ -200,6 +210,7 @@ class Engine:
                     task.cancel()
 
     async def _look(self, source: Source, aws: Aws) -> None:
+        configured = source.configured
         try:
             seen = await self._seen(source, aws)
         except ReadFailed:
@@ -207,13 +218,14 @@ class Engine:
         except (*MISTAKES, *CALL_ERRORS) as error:
             aws.note(error, "cloudformation", "DescribeStacks")
             return
-        siblings = [
-            each
-            for other in self.sources.values()
-            if other is not source and other.place() == source.place()
-            for each in other.found
-        ]
-        seen = survey.with_siblings(seen, siblings)
+        if source.configured is not configured:
+            return  # it was reloaded meanwhile, and is surveyed anew at once
+        others = [other for other in self.sources.values() if other is not source and other.place() == source.place()]
+        source.seen = seen
+        seen = assignment.with_siblings(seen, [each for other in others for each in other.seen])
+        if not source.surveyed:  # what those took for nobody's may be ours
+            for other in others:
+                other.again.set()
         source.found = [each for each in seen if _is_ours(self.config, each)]
         self._reconcile(source)
 
@@ -260,21 +272,6 @@ class Engine:
     def _forget(self, key: tuple[str, str]) -> asyncio.Task[None]:
         self.jobs.pop(key).withdraw()
         return self._tasks.pop(key)
-
-    def _note(self, source: Source, aws: Aws) -> None:
-        """Log what changed: a failure once when it begins and once when it ends, and that nothing is watched."""
-        where = {"account_id": source.reads.account.account_id or "unknown", "region": source.key[0]}
-        failures = {failure.key: failure for failure in aws.failures}
-        for key, failure in failures.items():
-            if key not in source.failures:
-                fields = {"operation": failure.operation, "reason": failure.reason, "code": failure.code}
-                fields |= {"missing_action": failure.action} if failure.action else {}
-                log.warning("could not survey", extra=where | fields | {"detail": failure.detail})
-        for operation, reason, *_ in source.failures - failures.keys():
-            log.info("surveys again", extra=where | {"operation": operation, "reason": reason})
-        source.failures = frozenset(failures)
-        if source.success and not source.found and not source.configured and self.config.shard is None:
-            log.error("no deployment found: nothing is watched", extra=where)
 
     def publish(self) -> None:
         """Publish what the engine knows of itself."""

@@ -56,7 +56,7 @@ class MetricData:
     ask: Callable[..., Awaitable[Mapping[str, Any]]]
     billed: Callable[[int], None]
     data: dict[Metric, Datum] = field(default_factory=dict)
-    _flights: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    flights: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _asking: set[int] = field(default_factory=set)  # periods whose flight takes no more metrics
 
     async def refresh(self, metrics: Sequence[Metric], wanted: float) -> None:
@@ -67,14 +67,14 @@ class MetricData:
             datum.used_at, datum.wanted = now, min(datum.wanted, wanted)
         for period in sorted({metric.period for metric in metrics if self._due(metric, now)}):
             while period in self._asking:
-                await asyncio.wait([self._flights[period]])
+                await asyncio.wait([self.flights[period]])
             if not any(metric.period == period and self._due(metric, now) for metric in metrics):
                 continue
-            if period not in self._flights:
+            if period not in self.flights:
                 flight = asyncio.create_task(self._fly(period))
-                self._flights[period] = flight
+                self.flights[period] = flight
                 flight.add_done_callback(lambda task: task.cancelled() or task.exception())
-            await asyncio.shield(self._flights[period])
+            await asyncio.shield(self.flights[period])
 
     def _due(self, metric: Metric, now: float) -> bool:
         datum = self.data[metric]
@@ -100,7 +100,7 @@ class MetricData:
                 await self._read(due[start : start + LIMIT], period, now)
         finally:
             self._asking.discard(period)
-            del self._flights[period]
+            del self.flights[period]
 
     async def _read(self, metrics: Sequence[Metric], period: int, now: float) -> None:
         end = now - now % 60

@@ -210,7 +210,7 @@ class Job:
         relabelled = target_labels(deployment) != target_labels(self.deployment)
         if relabelled:
             self._publication.share(self._account_key, self.key, {})
-        if deployment.owned != self.deployment.owned:
+        if (deployment.owned, deployment.assigned) != (self.deployment.owned, self.deployment.assigned):
             self._changed.set()
         self.deployment, self.settings = deployment, settings
         if relabelled:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterator
+import logging
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .aws import Reads
 from .config import DeploymentConfig
 from .deployment import Deployment
+from .errors import Failure
 from .metrics import Sample
 from .own_metrics import account_samples
+
+log = logging.getLogger(__name__)
 
 SourceKey = tuple[str, str | None, str | None]  # region, role, external id
 
@@ -22,7 +26,8 @@ class Source:
     key: SourceKey
     reads: Reads
     configured: tuple[DeploymentConfig, ...] = ()
-    found: list[Deployment] = field(default_factory=list)
+    found: list[Deployment] = field(default_factory=list)  # this shard's
+    seen: list[Deployment] = field(default_factory=list)  # all shards'
     surveyed: bool = False
     success: bool = False
     last_success: float = 0.0
@@ -41,3 +46,19 @@ class Source:
 
     def samples(self) -> Iterator[Sample]:
         return account_samples(self.reads.account, self.success if self.surveyed else None, self.last_success)
+
+    def where(self) -> dict[str, str]:
+        """What a log line says of it."""
+        return {"account_id": self.reads.account.account_id or "unknown", "region": self.key[0]}
+
+    def note(self, failed: Iterable[Failure]) -> None:
+        """Log what changed: a failure once when it begins and once when it ends."""
+        failures = {failure.key: failure for failure in failed}
+        for key, failure in failures.items():
+            if key not in self.failures:
+                fields = {"operation": failure.operation, "reason": failure.reason, "code": failure.code}
+                fields |= {"missing_action": failure.action} if failure.action else {}
+                log.warning("could not survey", extra=self.where() | fields | {"detail": failure.detail})
+        for operation, reason, *_ in self.failures - failures.keys():
+            log.info("surveys again", extra=self.where() | {"operation": operation, "reason": reason})
+        self.failures = frozenset(failures)

@@ -1,8 +1,7 @@
 """Finding deployments: which there are, which stacks they consist of, and whose a resource is.
 
-``survey`` reads one account and region; the rest is pure. A resource belongs to the deployment whose stack owns it: by
-the tag that CloudFormation sets, by a stack's outputs, by ListStackResources for stacks that still have none, or by
-``include:`` in the configuration (docs/adr/0002-whose-is-a-resource.md).
+``survey`` reads one account and region; the rest is pure. Whose a resource is says the tag that CloudFormation sets, a
+stack's output, ListStackResources for stacks that still have none, or ``include:`` in the configuration.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import templates
+from .assignment import TYPES, assign, resource_of, resources_in_outputs
 from .aws import Aws
 from .config import DeploymentConfig, Expect, IdentityKeys
 from .deployment import STACK_TAG, Deployment, Stack, as_dict
@@ -40,23 +40,6 @@ _HOLDS = {
     "5-8b-ecs-certbot-scheduled-task": "AWS::Events::Rule",  # rules of before 2025 have no tag
 }
 
-# The service and resource part of an ARN -> CloudFormation's name of the type.
-_TYPES = {
-    "rds:cluster": "AWS::RDS::DBCluster",
-    "rds:db": "AWS::RDS::DBInstance",
-    "elasticache:replicationgroup": "AWS::ElastiCache::ReplicationGroup",
-    "elasticfilesystem:file-system": "AWS::EFS::FileSystem",
-    "ec2:instance": "AWS::EC2::Instance",
-    "ec2:volume": "AWS::EC2::Volume",
-    "ec2:vpc": "AWS::EC2::VPC",
-    "ecs:cluster": "AWS::ECS::Cluster",
-    "dlm:policy": "AWS::DLM::LifecyclePolicy",
-    "events:rule": "AWS::Events::Rule",
-    "s3:": "AWS::S3::Bucket",
-    "sns:": "AWS::SNS::Topic",
-    "sqs:": "AWS::SQS::Queue",
-}
-
 
 async def survey(
     aws: Aws, configured: Sequence[DeploymentConfig], keys: IdentityKeys, expect: Expect
@@ -73,7 +56,7 @@ async def survey(
                 "resourcegroupstaggingapi",
                 "GetResources",
                 TagFilters=[{"Key": STACK_TAG}],
-                ResourceTypeFilters=[kind.rstrip(":") for kind in _TYPES],
+                ResourceTypeFilters=[kind.rstrip(":") for kind in TYPES],
             ),
         }
     )
@@ -89,10 +72,15 @@ async def survey(
     )
     listed = await _list_resources(aws, deployments, tagged)
     assigned = assign(deployments, tagged, listed)
-    # Tags or listings tell all of it, and listings only where the stacks are known.
-    if "tagged" in answer or ("stacks" in answer and len(listed) == len(_silent(deployments, tagged))):
+    if not aws.failures:
         return assigned
-    return [replace(each, unread=aws.failures[0]) for each in assigned]
+
+    def is_unread(each: Deployment) -> bool:
+        """Whether neither tags nor listings tell what it has."""
+        refused = "stacks" not in answer or {stack.name for stack in _silent([each], tagged)} - listed.keys()
+        return bool(refused) and ("tagged" not in answer or not each.owned)
+
+    return [replace(each, unread=aws.failures[0]) if is_unread(each) else each for each in assigned]
 
 
 def parse_stacks(described: Iterable[Mapping[str, Any]], configured: Sequence[DeploymentConfig]) -> list[Stack]:
@@ -139,18 +127,20 @@ def group(stacks: Iterable[Stack], keys: IdentityKeys) -> dict[Identity, tuple[s
     network-environment-cluster. A stack of an unknown template joins by its parameters.
     """
     stacks = list(stacks)
-    by_prefix: dict[str, Identity] = {}
+    said: dict[str, Counter[Identity]] = {}
     for stack in stacks:
         if stack.template:
-            identity = _identity(stack, keys) or _identity_of_prefix(stack.prefix)
-            if identity and (stack.prefix not in by_prefix or _identity(stack, keys)):
-                by_prefix[stack.prefix] = identity
-    known = set(by_prefix.values())
-    grouped: dict[Identity, list[Stack]] = {}
+            votes = said.setdefault(stack.prefix, Counter())
+            votes.update([who] if (who := _identity(stack, keys)) else [])
+    # One stack whose parameters were mistyped is still its prefix's; and two prefixes may be one deployment.
+    by_prefix = {
+        prefix: votes.most_common(1)[0][0] if votes else _identity_of_prefix(prefix) for prefix, votes in said.items()
+    }
+    grouped: dict[Identity, list[Stack]] = {who: [] for who in by_prefix.values() if who}
     for stack in stacks:
-        who = _identity(stack, keys) or (by_prefix.get(stack.prefix) if stack.template else None)
-        if who in known and who is not None:
-            grouped.setdefault(who, []).append(stack)
+        who = by_prefix[stack.prefix] if stack.template else _identity(stack, keys)
+        if who in grouped:
+            grouped[who].append(stack)
     return {
         who: (Counter(stack.prefix for stack in members if stack.template).most_common(1)[0][0], members)
         for who, members in grouped.items()
@@ -214,16 +204,6 @@ def from_config(
     )
 
 
-def resource_of(arn: str) -> tuple[str, str] | None:
-    """CloudFormation's type and the id of a resource, from its ARN; None for a type that no collector reads."""
-    _, _, service, _, _, resource = (arn.split(":", 5) + [""] * 5)[:6]
-    if service in ("s3", "sns", "sqs"):
-        return _TYPES[f"{service}:"], resource
-    kind, separator, id_ = resource.partition("/" if "/" in resource.partition(":")[0] else ":")
-    type_ = _TYPES.get(f"{service}:{kind}")
-    return (type_, id_.rpartition("/")[2]) if type_ and separator else None
-
-
 async def _list_resources(
     aws: Aws, deployments: Iterable[Deployment], tagged: Iterable[Mapping[str, Any]]
 ) -> dict[str, list[Mapping[str, Any]]]:
@@ -250,81 +230,7 @@ def _silent(deployments: Iterable[Deployment], tagged: Iterable[Mapping[str, Any
         stack
         for deployment in deployments
         for stack in deployment.stacks
-        if (type_ := _HOLDS.get(stack.template or "")) and (stack.name, type_) not in shown and not _outputs(stack)
-    ]
-
-
-def _outputs(stack: Stack) -> list[tuple[str, str]]:
-    """Resources (type, id) that a stack's outputs name."""
-    named = [("AWS::S3::Bucket", value) for key, value in stack.outputs.items() if key.endswith("Bucket") and value]
-    arguments = stack.outputs.get("OpsRunTaskArguments", "").split()
-    return named + ([("AWS::ECS::Cluster", arguments[1])] if len(arguments) > 1 else [])
-
-
-def assign(
-    deployments: Sequence[Deployment],
-    tagged: Iterable[Mapping[str, Any]],
-    listed: Mapping[str, Iterable[Mapping[str, Any]]],
-) -> list[Deployment]:
-    """Give each deployment its resources, and all of them the knowledge of what is anybody's."""
-    owned: dict[str, dict[str, dict[str, str]]] = {deployment.name: {} for deployment in deployments}
-    tags_of: dict[str, dict[tuple[str, str], Mapping[str, str]]] = {deployment.name: {} for deployment in deployments}
-
-    def give(deployment: Deployment, type_: str, id_: str, stack: str) -> None:
-        owned[deployment.name].setdefault(type_, {}).setdefault(id_, stack)
-
-    for each in tagged:
-        tags = as_dict(each["Tags"])
-        found = resource_of(each["ResourceARN"])
-        for deployment in deployments:
-            if found and deployment.has_stack(tags.get(STACK_TAG, "")):
-                give(deployment, *found, tags[STACK_TAG])
-                tags_of[deployment.name][found] = tags
-    for deployment in deployments:
-        for stack in deployment.stacks:
-            for type_, id_ in _outputs(stack):
-                give(deployment, type_, id_, stack.name)
-            for each in listed.get(stack.name, ()):
-                if "PhysicalResourceId" in each and each["ResourceStatus"] != "DELETE_COMPLETE":
-                    # A rule of another event bus than the default one has the bus in front.
-                    give(deployment, each["ResourceType"], each["PhysicalResourceId"].rpartition("|")[2], stack.name)
-        for type_, ids in deployment.include.items():
-            for id_ in ids:
-                give(deployment, type_, id_, "")
-
-    assigned: dict[str, set[str]] = {}
-    for by_type in owned.values():
-        for type_, by_id in by_type.items():
-            assigned.setdefault(type_, set()).update(by_id)
-    frozen = {type_: frozenset(ids) for type_, ids in assigned.items()}
-    names = frozenset(stack.name for deployment in deployments for stack in deployment.stacks)
-    return [
-        replace(
-            deployment,
-            owned=owned[deployment.name],
-            assigned=frozen,
-            assigned_stacks=names,
-            tagged=tags_of[deployment.name],
-        )
-        for deployment in deployments
-    ]
-
-
-def with_siblings(deployments: Sequence[Deployment], siblings: Sequence[Deployment]) -> list[Deployment]:
-    """Let deployments know what is owned by others of the same account and region that are reached another way."""
-    if not siblings:
-        return list(deployments)
-    types = {type_ for each in siblings for type_ in each.owned}
-    foreign = {type_: frozenset(id_ for each in siblings for id_ in each.resources(type_)) for type_ in types}
-    stacks = frozenset(stack.name for each in siblings for stack in each.stacks)
-    return [
-        replace(
-            each,
-            assigned={
-                type_: each.assigned.get(type_, frozenset()) | foreign.get(type_, frozenset())
-                for type_ in each.assigned.keys() | types
-            },
-            assigned_stacks=each.assigned_stacks | stacks,
-        )
-        for each in deployments
+        if (type_ := _HOLDS.get(stack.template or ""))
+        and (stack.name, type_) not in shown
+        and not resources_in_outputs(stack)
     ]

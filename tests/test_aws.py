@@ -476,3 +476,19 @@ def test_reads_of_a_slot_replace_each_other(small: Small, clock: FrozenClock) ->
 
 def refuse(_: Any) -> Any:
     raise AwsError("AccessDenied", "no", 403)
+
+
+def test_nested_parts_are_kept_too() -> None:
+    """A nested part that could not be read this time is taken over from the last answer, with its own age."""
+    before, inner = Answer(), Answer()
+    inner["a"], inner.ages["a"] = 1, Age(10, 100)
+    before["details"], before.ages["details"] = inner, Age(10, 100)
+    now, empty = Answer(), Answer()
+    empty["b"], empty.ages["b"] = 2, Age(50, 140)
+    now["details"], now.ages["details"] = empty, Age(50, 140)
+
+    now.keep(before)
+
+    assert now == {"details": {"a": 1, "b": 2}}
+    assert now.ages["details"] == Age(10, 100)
+    assert now.at(101) == {"details": {"b": 2}}

@@ -14,7 +14,7 @@ from conftest import SECOND, FrozenClock, account, attempt, point_at, surveyed, 
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from exporter import survey, templates
+from exporter import assignment, survey, templates
 from exporter.aws import Aws
 from exporter.config import Config, DeploymentConfig, Expect, IdentityKeys
 from exporter.demo.server import Standin
@@ -326,6 +326,38 @@ def test_identity_by_parameters_or_prefix() -> None:
     }
 
 
+def test_a_mistyped_parameter_loses_no_stack() -> None:
+    """A stack whose parameters say another's is still its prefix's, in whichever order AWS lists the stacks."""
+    prod, wrong = identity("acme", "prod", "eu1"), identity("acme", "staging", "eu1")
+    stacks = [
+        described("tts-1-1-vpc", **prod),
+        described("tts-2-1-db-aurora-master", **prod),
+        described("tts-5-6-ecs-monitoring", **wrong),
+    ]
+
+    for order in (stacks, stacks[::-1]):
+        [(key, names)] = grouped(*order).items()
+        assert key == ("tts", ("acme", "prod", "eu1"))
+        assert len(names) == 3
+
+
+def test_two_prefixes_of_one_identity_are_one_deployment() -> None:
+    """Stacks that an operator named otherwise belong to the deployment that their parameters name."""
+    who = identity("acme", "prod", "eu1")
+
+    assert grouped(
+        described("acme-prod-eu1-5-1-ecs-cluster", **who),
+        described("acme-prod-eu1-1-1-vpc", **who),
+        described("legacy-2-1-db-aurora-master", **who),
+    ) == {
+        ("acme-prod-eu1", ("acme", "prod", "eu1")): [
+            "acme-prod-eu1-5-1-ecs-cluster",
+            "acme-prod-eu1-1-1-vpc",
+            "legacy-2-1-db-aurora-master",
+        ]
+    }
+
+
 def test_a_longer_prefix_is_not_ours() -> None:
     """A stack whose name begins with a deployment's prefix is not its own when its parameters say another's."""
     stacks = survey.parse_stacks(
@@ -375,7 +407,7 @@ def test_recognised_by_what_only_one_template_has() -> None:
 )
 def test_resource_of_arn(arn: str, expected: tuple[str, str] | None) -> None:
     """An ARN tells type and id of what collectors read; what they do not read, or is no ARN, is nothing."""
-    assert survey.resource_of(arn) == expected
+    assert assignment.resource_of(arn) == expected
 
 
 def test_assignment_without_tags_or_outputs() -> None:
@@ -388,7 +420,7 @@ def test_assignment_without_tags_or_outputs() -> None:
     there = {"ResourceType": "AWS::EC2::Volume", "PhysicalResourceId": "vol-1", "ResourceStatus": "UPDATE_COMPLETE"}
     unborn = {"ResourceType": "AWS::EC2::Volume", "ResourceStatus": "CREATE_IN_PROGRESS"}
 
-    [assigned] = survey.assign([deployment], [], {"p-5-2-ecs-ops": [gone, there, unborn]})
+    [assigned] = assignment.assign([deployment], [], {"p-5-2-ecs-ops": [gone, there, unborn]})
 
     assert assigned.owned == {
         "AWS::S3::Bucket": {"b": "p-5-2-ecs-ops"},

@@ -29,7 +29,7 @@ LAYERS = (
     ("errors",),
     ("aws",),
     ("deployment",),
-    ("buckets", "components", "ecs", "hosts", "stores", "survey"),
+    ("assignment", "buckets", "components", "ecs", "hosts", "stores", "survey"),
     ("collector",),
     ("collectors",),
     ("publication", "own_metrics"),
