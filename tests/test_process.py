@@ -316,6 +316,19 @@ def test_bad_input(arguments: list[str], environment: dict[str, str], message: s
     assert "Traceback" not in ended.stderr
 
 
+def test_a_bad_inventory_is_bad_input(tmp_path: Path) -> None:
+    """An inventory that is not there or lacks a key is named, with exit code 2, before anything starts."""
+    lacking = tmp_path / "lacking.yaml"
+    lacking.write_text("deployments: [{network: acme}]\n")
+
+    for inventory, message in (("none.yaml", "none.yaml: No such file"), (str(lacking), "deployments[0].environment")):
+        ended = command("demo", "--inventory", inventory)
+
+        assert ended.returncode == 2
+        assert message in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
 def test_a_taken_port_is_bad_input(aws: Standin) -> None:
     """A port that is taken is named, with exit code 2."""
     with socket.socket() as taken:

@@ -28,7 +28,9 @@ def main(inventory: Path | None, listen: str, log_level: str) -> int:
     """Run the demo; return the exporter's exit code. Raises ConfigError for an inventory that cannot be used."""
     try:
         world = World.load(inventory or EXAMPLE)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ConfigError((f"{inventory}: {error.strerror}",)) from error
+    except ValueError as error:
         raise ConfigError((str(error),)) from error
     with tempfile.TemporaryDirectory(prefix="tts-aws-exporter-demo-") as directory:
         return uvloop.run(_run(world, listen, log_level, Path(directory)))
