@@ -177,6 +177,15 @@ class Clients:
         self._accounts.remove(account)
         await account.close()
 
+    async def rehearse(self) -> None:
+        """Make each client once and forget it: what that loads and computes for good would later hold up scrapes.
+
+        Raises what making clients raises: an endpoint that is no URL, an AWS configuration file that cannot be read.
+        """
+        for service in sorted(self._operations):
+            async with self._session.create_client(service, region_name="us-east-1", config=self._config):
+                pass
+
     @property
     def default_region(self) -> str | None:
         """The region of the environment or the profile."""
