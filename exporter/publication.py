@@ -81,10 +81,6 @@ class Publication:
         """The present exposition."""
         return self._pages[openmetrics]
 
-    def series(self) -> int:
-        """How many lines of our own the page has."""
-        return sum(ready.count(b"\n") for owners in self._lines.values() for ready in owners.values())
-
     async def build(self) -> None:
         """Make the pages anew from the lines and from what this process says of itself, where something is new."""
         now = monotonic()

@@ -139,3 +139,8 @@ async def values(publication: Publication, family: Family, label: str = "") -> d
     found = {sample.labels.get(label, ""): sample.value for sample in mine}
     assert len(found) == len(mine), f"{label} does not tell the series of {family.name} apart"
     return found
+
+
+def published(publication: Publication) -> int:
+    """How many series of our own are published, before a page is built from them."""
+    return sum(ready.count(b"\n") for owners in publication._lines.values() for ready in owners.values())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import AS_OF, FrozenClock, account
-from small import Small, Steps, settle, small_aws, until, values
+from small import Small, Steps, published, settle, small_aws, until, values
 
 from exporter import poll
 from exporter.answer import Answer
@@ -600,8 +600,8 @@ def test_withdraw(small: Small, deployment: Deployment, clock: FrozenClock) -> N
     async def run() -> None:
         async with toy(small, deployment, clock) as (job, publication):
             await job.attempt()
-            assert publication.series() > 20
+            assert published(publication) > 20
             job.withdraw()
-            assert publication.series() == 0
+            assert published(publication) == 0
 
     asyncio.run(run())

@@ -8,6 +8,7 @@ import gzip
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from small import published
 
 from exporter import publication as module
 from exporter.metrics import Family, lines
@@ -47,7 +48,7 @@ def test_joins_by_family() -> None:
         "# TYPE tts_aws_calls_total counter",
         f'tts_aws_calls_total{{{target},name="a"}} 1',
     ]
-    assert publication.series() == 3
+    assert published(publication) == 3
 
 
 def test_replaces_what_an_owner_published() -> None:
