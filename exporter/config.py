@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .config_expect import Expect
 from .config_file import ConfigError, Keys, Place, Tree, dotted, read, shown
 from .config_models import (
     Aws,
@@ -19,10 +20,10 @@ from .config_models import (
     CollectorConfig,
     Config,
     DeploymentConfig,
-    Expect,
     IdentityKeys,
     Include,
     Log,
+    PracticeConfig,
     RateLimit,
     Waiver,
     Web,
@@ -41,6 +42,7 @@ __all__ = [
     "IdentityKeys",
     "Include",
     "Log",
+    "PracticeConfig",
     "RateLimit",
     "Shard",
     "Waiver",
@@ -123,7 +125,7 @@ def _complete_collectors(tree: Tree, known: Mapping[str, float]) -> None:
 
 
 def _complete_deployments(tree: Tree) -> set[Keys]:
-    """Merge the expectations of each, name its staging twin, check names; returns the keys of what was inherited.
+    """Merge what is expected of each, name its staging twin, check names; returns the keys of what was inherited.
 
     This is done before the models are made because their own errors would hide these.
     """
@@ -135,8 +137,9 @@ def _complete_deployments(tree: Tree) -> set[Keys]:
         if not isinstance(entry, dict):
             continue
         keys: Keys = ("deployments", index)
-        expect = tree.data.get("expect")
-        entry["expect"] = _over({} if expect is None else expect, entry.get("expect"), (*keys, "expect"), inherited)
+        for part in ("expect", "practices"):
+            common = tree.data.get(part)
+            entry[part] = _over({} if common is None else common, entry.get(part), (*keys, part), inherited)
         if name is not None and names.index(name) < index:
             message = f"{dotted(keys)}.name: {shown(name)} is the name of deployments[{names.index(name)}] too"
             tree.errors.append((tree.place((*keys, "name")), message))

@@ -20,6 +20,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, SecretStr, ValidationInfo
 
+from .catalogue import catalogue
 from .config_file import shown
 
 T = TypeVar("T")
@@ -139,6 +140,16 @@ def _known_service(name: str) -> str:
     return name
 
 
+def _judged(number: str) -> str:
+    """The number of a best practice that is judged: of any other nothing can be configured or accepted."""
+    words = catalogue().get(number)
+    if words is None:
+        raise ValueError(f"there is no such practice: {close(number, catalogue())}")
+    if words.unjudged:
+        raise ValueError(f"{number} is not judged: {words.unjudged}")
+    return number
+
+
 def _matches(pattern: str, form: Form) -> Callable[[str], str]:
     compiled = re.compile(pattern, re.ASCII)
 
@@ -232,7 +243,7 @@ Text = Annotated[str, AfterValidator(_matches(r"(?s).*\S.*", TEXT)), TEXT]
 Name = Annotated[str, AfterValidator(_matches(r"\w[\w.-]{0,127}", NAME)), NAME]
 StackPrefix = Annotated[str, AfterValidator(_matches(r"[A-Za-z][A-Za-z0-9-]{0,120}", STACK_PREFIX)), STACK_PREFIX]
 ResourceType = Annotated[str, AfterValidator(_matches(r"\w+::\w+::\w+", TYPE)), TYPE]
-Practice = Annotated[str, AfterValidator(_matches(r"BP-[0-9]{2}", PRACTICE)), PRACTICE]
+Practice = Annotated[str, AfterValidator(_matches(r"BP-[0-9]{2}", PRACTICE)), AfterValidator(_judged), PRACTICE]
 Version = Annotated[str, AfterValidator(_matches(r"3\.[0-9]{1,4}\.[0-9]{1,4}", VERSION)), VERSION]
 UrlPath = Annotated[str, AfterValidator(_matches(r"/(?!-/)[\w.~/-]+", URL_PATH)), URL_PATH]
 # A frozen model must not hold a dict that somebody can change.
@@ -240,6 +251,7 @@ _READ_ONLY = AfterValidator(lambda given: MappingProxyType(dict(given)))
 Service = Annotated[str, AfterValidator(_known_service)]
 Frozen = Annotated[Mapping[str, T], _READ_ONLY, PlainSerializer(dict)]
 ByService = Annotated[Mapping[Service, T], _READ_ONLY, PlainSerializer(dict)]
+ByPractice = Annotated[Mapping[Practice, T], _READ_ONLY, PlainSerializer(dict)]
 
 
 def _address(value: str) -> str:

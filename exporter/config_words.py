@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from .config_expect import Expect
 from .config_file import PREFIX, Keys, shown
-from .config_models import Config, Expect
+from .config_models import Config
 from .config_values import Duration, Form, close, format_duration
 
 _TABLE = ("| key | expected | default | meaning |", "|---|---|---|---|")
