@@ -14,9 +14,13 @@ TYPES = {
     "rds:db": "AWS::RDS::DBInstance",
     "elasticache:replicationgroup": "AWS::ElastiCache::ReplicationGroup",
     "elasticfilesystem:file-system": "AWS::EFS::FileSystem",
+    "elasticloadbalancing:loadbalancer": "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "elasticloadbalancing:targetgroup": "AWS::ElasticLoadBalancingV2::TargetGroup",
     "ec2:instance": "AWS::EC2::Instance",
+    "ec2:security-group": "AWS::EC2::SecurityGroup",
     "ec2:volume": "AWS::EC2::Volume",
     "ec2:vpc": "AWS::EC2::VPC",
+    "cloudwatch:alarm": "AWS::CloudWatch::Alarm",
     "ecs:cluster": "AWS::ECS::Cluster",
     "dlm:policy": "AWS::DLM::LifecyclePolicy",
     "events:rule": "AWS::Events::Rule",
@@ -31,9 +35,15 @@ def resource_of(arn: str) -> tuple[str, str] | None:
     _, _, service, _, _, resource = (arn.split(":", 5) + [""] * 5)[:6]
     if service in ("s3", "sns", "sqs"):
         return TYPES[f"{service}:"], resource
+    # A load balancer's last part is unique but is no id that anything else knows: for CloudFormation it is the ARN.
+    if service == "elasticloadbalancing":
+        type_ = TYPES.get(f"{service}:{resource.partition('/')[0]}")
+        return (type_, arn) if type_ else None
     kind, separator, id_ = resource.partition("/" if "/" in resource.partition(":")[0] else ":")
     type_ = TYPES.get(f"{service}:{kind}")
-    return (type_, id_.rpartition("/")[2]) if type_ and separator else None
+    if service != "cloudwatch":  # in an alarm's name anything may stand
+        id_ = id_.rpartition("/")[2]
+    return (type_, id_) if type_ and separator else None
 
 
 def resources_in_outputs(stack: Stack) -> list[tuple[str, str]]:

@@ -27,12 +27,15 @@ from .metric_data import Metric, MetricData, MetricsRefused
 # What to ask for where AWS's default page is small, or where an unpaginated call is throttled harder (EC2). 200 because
 # a page is parsed in one go and a scrape waits for it: 1,000 instances take more than half a second.
 _PAGE_SIZES = {
+    "DescribeAlarms": 100,
     "DescribeAutoScalingGroups": 100,
+    "DescribeEvents": {"health": 100},
     "DescribeImages": 200,
     "DescribeInstanceInformation": 50,
     "DescribeInstancePatchStates": 100,
     "DescribeInstances": 200,
     "DescribeLaunchTemplateVersions": 200,
+    "DescribeSecurityGroupRules": 200,
     "DescribeSnapshots": {"ec2": 200},
     "DescribeVolumes": 200,
     "GetResources": 100,
@@ -65,6 +68,7 @@ class Reads:
     account: Account
     clock: Clock
     metric_data: MetricData
+    list_agent_metrics: bool = True
     entries: dict[Hashable, _Entry] = field(default_factory=dict)
 
     def forget(self) -> None:
@@ -102,8 +106,11 @@ class Reads:
         return merged
 
 
-def reads_of(account: Account, clock: Clock, budget: int) -> Reads:
-    """The shared reads of an account and region; ``budget`` bounds the CloudWatch metrics of one refresh."""
+def reads_of(account: Account, clock: Clock, budget: int, list_agent_metrics: bool = True) -> Reads:
+    """The shared reads of an account and region; ``budget`` bounds the CloudWatch metrics of one refresh.
+
+    ``list_agent_metrics``: whether collectors may list what the CloudWatch agent publishes.
+    """
 
     async def ask(**parameters: Any) -> dict[str, Any]:
         return await reads.call("cloudwatch", "GetMetricData", parameters, None)
@@ -111,7 +118,7 @@ def reads_of(account: Account, clock: Clock, budget: int) -> Reads:
     def billed(count: int) -> None:
         account.billed_metrics += count
 
-    reads = Reads(account, clock, MetricData(clock, budget, ask, billed))
+    reads = Reads(account, clock, MetricData(clock, budget, ask, billed), list_agent_metrics)
     return reads
 
 
@@ -129,6 +136,7 @@ class Aws:
         self.account_id = reads.account.account_id
         self.region = reads.account.region
         self.now = reads.clock.time()
+        self.list_agent_metrics = reads.list_agent_metrics
         self.interval = interval
         self.max_age = max_age
         self.failures: list[Failure] = []
@@ -240,7 +248,8 @@ class Aws:
             return self._noted[read]
         reason, code = reason_of(error)
         action = denied_action(error, service, operation) if reason == "access_denied" else None
-        failure = Failure(f"{service}.{operation}", reason, code, str(error)[:300], action, subject)
+        detail = str(error).partition("\n")[0][:300]  # botocore quotes an answer after it, which may hold a key
+        failure = Failure(f"{service}.{operation}", reason, code, detail, action, subject)
         self.failures.append(failure)
         if read is not None:
             self._noted[read] = failure

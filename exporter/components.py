@@ -11,6 +11,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from .deployment import Deployment, component_of
+
 OTHER = "other"
 
 # Arguments of `tti-lw-stack start` and the components' names in words.
@@ -81,6 +83,13 @@ def recognise(service: Mapping[str, Any], containers: Containers, template: str 
     # Both proxies have one image.
     is_proxy = template == "5-3b-ecs-external-is-proxy" or _named(name) == "is_proxy"
     return "is_proxy" if found == "proxy" and is_proxy else found
+
+
+def component_in(service: Mapping[str, Any], containers: Containers, deployment: Deployment) -> str:
+    """Return the component that an ECS service of a deployment runs: the configured one, else as recognised."""
+    stack = deployment.owner("AWS::ECS::Service", service.get("serviceArn", ""), service.get("tags", ())) or ""
+    configured = component_of(deployment, service["serviceName"])
+    return configured or recognise(service, containers, deployment.template_of(stack))
 
 
 def is_exporter(service: Mapping[str, Any], containers: Containers, template: str | None) -> bool:

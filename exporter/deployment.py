@@ -54,6 +54,7 @@ class Deployment:
     expect: Expect
     staging: str = ""
     role: str | None = None
+    multi_tenant: bool | None = None  # as configured
     components: Mapping[str, str] = field(default_factory=dict)
     include: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stacks: tuple[Stack, ...] = ()
@@ -62,6 +63,7 @@ class Deployment:
     assigned_stacks: frozenset[str] = frozenset()  # stacks of any deployment here
     tagged: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     unread: Failure | None = None  # why nothing is known of its resources, where that is so
+    incomplete: Failure | None = None  # why some of its resources may not be known
 
     def stack(self, name: str) -> Stack | None:
         """The deployment's stack of that name."""
@@ -113,3 +115,13 @@ def component_of(deployment: Deployment, service_name: str) -> str | None:
     """The component that the configuration names for a service, by the first pattern that fits."""
     fits = (component for pattern, component in deployment.components.items() if fnmatchcase(service_name, pattern))
     return next(fits, None)
+
+
+def target_labels(deployment: Deployment) -> dict[str, str]:
+    """The target labels of a deployment's series, those of its account included."""
+    return {
+        "deployment": deployment.name,
+        "environment": deployment.environment,
+        "account_id": deployment.account_id,
+        "region": deployment.region,
+    }

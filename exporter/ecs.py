@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import Any, NamedTuple
 
 from .answer import Answer
 from .aws import Aws
+from .deployment import Deployment
 from .errors import ReadFailed
+from .metrics import Malformed
 
+CLUSTER = "AWS::ECS::Cluster"
 # The most that ECS describes in one call.
 SERVICES_A_CALL, OTHERS_A_CALL = 10, 100
-# Hosts come and go less often than tasks; seconds.
-HOSTS_EVERY = 300.0
+# Clusters change less often than tasks; seconds.
+CLUSTERS_EVERY = 300.0
 # The tagging API still lists a deleted cluster for a while.
 GONE = ("ClusterNotFoundException",)
 
@@ -37,6 +41,30 @@ class Described(NamedTuple):
     failures: list[dict[str, Any]]
     complete: bool
 
+    def refused(self) -> Iterator[Malformed]:
+        """What ECS would not describe, inside an answer that is good otherwise."""
+        for failure in self.failures:
+            yield Malformed(str(failure.get("arn")), f"ECS could not describe it: {failure.get('reason')}")
+
+
+UNREAD = Described([], [], complete=False)
+
+
+async def clusters(aws: Aws, names: list[str]) -> list[dict[str, Any]]:
+    """The clusters with their settings."""
+    if not names:  # asked without names, ECS describes a cluster called "default"
+        return []
+    asked: dict[str, Any] = {"clusters": names, "include": ["SETTINGS"]}
+    answer = await aws.read("ecs", "DescribeClusters", max_age=CLUSTERS_EVERY, **asked)
+    found: list[dict[str, Any]] = answer["clusters"]
+    return found
+
+
+def living(described: Iterable[Mapping[str, Any]], deployment: Deployment) -> list[str]:
+    """The names of the deployment's clusters, without those that are deleted: ECS describes them for a while."""
+    gone = {cluster.get("clusterName") for cluster in described if cluster.get("status") == "INACTIVE"}
+    return sorted(deployment.resources(CLUSTER).keys() - gone)
+
 
 async def services(aws: Aws, cluster: str) -> tuple[Described, Answer]:
     """All services of a cluster, and their task definitions by ARN, which never change."""
@@ -58,9 +86,10 @@ async def tasks(aws: Aws, cluster: str, status: str) -> Described:
 
 
 async def container_instances(aws: Aws, cluster: str) -> Described:
-    listed = await aws.read("ecs", "ListContainerInstances", cluster=cluster, max_age=HOSTS_EVERY, absent=GONE)
+    """The hosts of a cluster, with what ECS knows of their health."""
+    listed = await aws.read("ecs", "ListContainerInstances", cluster=cluster, absent=GONE)
     arns, health = listed.get("containerInstanceArns"), ["CONTAINER_INSTANCE_HEALTH"]
-    return await describe(aws, cluster, "containerInstances", arns, OTHERS_A_CALL, include=health, max_age=HOSTS_EVERY)
+    return await describe(aws, cluster, "containerInstances", arns, OTHERS_A_CALL, include=health)
 
 
 async def describe(

@@ -85,22 +85,19 @@ def version_numbers(versions: Iterable[Mapping[str, Any]]) -> dict[tuple[str, st
     return numbers
 
 
-def is_outdated(host: Host, numbers: Mapping[tuple[str, str], int]) -> bool | None:
-    """Whether the host's group would start another one differently; None without a group or where that is unknown."""
-    group = host.group or {}
-    id_ = host.instance["InstanceId"]
-    member = next((each for each in group.get("Instances", ()) if each["InstanceId"] == id_), None)
-    if member is None:
-        return None
+def is_outdated(
+    group: Mapping[str, Any], member: Mapping[str, Any], numbers: Mapping[tuple[str, str], int]
+) -> bool | None:
+    """Whether a group would start another instance than its member differently; None where that is unknown."""
     if "LaunchConfigurationName" in group:  # stacks older than 3.30; a deleted one is gone from the member
         return bool(member.get("LaunchConfigurationName") != group["LaunchConfigurationName"])
     wanted = {each["LaunchTemplateId"]: each.get("Version", "$Default") for each in _templates(group)}
     if not wanted:
         return None
     started = member.get("LaunchTemplate")  # None of an instance that a launch configuration started
-    template = started["LaunchTemplateId"] if started else ""
-    if template not in wanted:
+    if not started or started["LaunchTemplateId"] not in wanted:
         return True
+    template = started["LaunchTemplateId"]
 
     def number(version: str) -> int | None:
         return int(version) if version.isdecimal() else numbers.get((template, version))

@@ -62,7 +62,7 @@ class Family:
     stable: bool = False
     lasting: bool = False
 
-    def sample(self, value: float | datetime, **labels: str) -> Sample:
+    def sample(self, value: float | datetime, /, **labels: str) -> Sample:
         """Return a sample; a datetime becomes Unix seconds. Raises TypeError for a missing or unknown label."""
         if len(labels) != len(self.labels):
             msg = f"{self.name} takes the labels {self.labels}, got {tuple(labels)}"

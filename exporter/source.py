@@ -7,12 +7,13 @@ import logging
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from .aws import Reads
-from .config import DeploymentConfig
+from .aws import Aws, Reads
+from .config import Config, DeploymentConfig
 from .deployment import Deployment
-from .errors import Failure
+from .errors import Failure, ReadFailed
 from .metrics import Sample
 from .own_metrics import account_samples
+from .survey import survey
 
 log = logging.getLogger(__name__)
 
@@ -62,3 +63,21 @@ class Source:
         for operation, reason, *_ in self.failures - failures.keys():
             log.info("surveys again", extra=self.where() | {"operation": operation, "reason": reason})
         self.failures = frozenset(failures)
+
+
+async def look(source: Source, aws: Aws, config: Config) -> list[Deployment]:
+    """The deployments that are there now. Raises ReadFailed where none is configured and nothing is known."""
+    configured = source.configured
+    if not source.reads.account.account_id:
+        try:
+            identity = await aws.read("sts", "GetCallerIdentity", max_age=0)
+            source.reads.account.account_id = aws.account_id = identity["Account"]
+        except ReadFailed:
+            if not configured:
+                raise
+    seen = await survey(aws, configured, config.aws.parameter_keys, config.expect)
+    if not configured and any(failure.operation == "cloudformation.DescribeStacks" for failure in aws.failures):
+        # Names alone do not say which deployments are gone, or what they are called.
+        known = {each.stack_prefix for each in source.found}
+        seen = source.found + [each for each in seen if each.stack_prefix not in known]
+    return seen

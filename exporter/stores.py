@@ -1,6 +1,7 @@
 """The five kinds of storage and their backups, in one shape: what five services and AWS Backup say of them.
 
-The collector ``backups`` reads the listings and maps what is made of them here; the names of an answer's parts are its.
+The collector ``backups`` reads the listings, here where it takes more than a call, and maps what is made of them here;
+the names of an answer's parts are its.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from .aws import Aws
 from .buckets import purpose
 from .deployment import Deployment, Tags
 from .metrics import Malformed, each
@@ -25,7 +27,33 @@ _KINDS = {
     "efs": ("AWS::EFS::FileSystem", "elasticfilesystem:{region}:{account}:file-system/{id}"),
     "s3": ("AWS::S3::Bucket", "s3:::{id}"),
 }
+_FILTER_VALUES = 200  # the most that EC2 takes
 _TIMESCALEDB = ("2-5-db-timescale-master", "2-6-db-timescale-replica")
+
+
+async def read_volume_snapshots(aws: Aws, deployment: Deployment) -> dict[str, Any]:
+    """The snapshots of the deployment's volumes alone: an account may have tens of thousands of others."""
+    volumes = (await aws.read("ec2", "DescribeVolumes"))["Volumes"]
+    owned = sorted(
+        volume["VolumeId"]
+        for volume in volumes
+        if deployment.owner("AWS::EC2::Volume", volume.get("VolumeId", ""), volume.get("Tags", ())) is not None
+    )
+    found = []
+    for start in range(0, len(owned), _FILTER_VALUES):
+        some = {"Name": "volume-id", "Values": owned[start : start + _FILTER_VALUES]}
+        # Without an owner, AWS lists everybody's public snapshots.
+        found += (await aws.read("ec2", "DescribeSnapshots", OwnerIds=["self"], Filters=[some]))["Snapshots"]
+    return {"Snapshots": found}
+
+
+async def read_vaults(aws: Aws) -> dict[str, Any]:
+    """The names of all vaults, and the recovery points of those that could be read."""
+    vaults = (await aws.read("backup", "ListBackupVaults"))["BackupVaultList"]
+    names = [vault["BackupVaultName"] for vault in vaults]
+    listing = "ListRecoveryPointsByBackupVault"
+    read = await aws.gather({name: aws.read("backup", listing, BackupVaultName=name) for name in names})
+    return {"names": names, "read": read}
 
 
 class Store(NamedTuple):

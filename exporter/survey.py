@@ -35,6 +35,7 @@ _HOLDS = {
     "2-4c-mtls-s3": "AWS::S3::Bucket",
     "2-5-db-timescale-master": "AWS::EC2::Volume",
     "2-6-db-timescale-replica": "AWS::EC2::Volume",
+    "2-7-queue-sqs": "AWS::SQS::Queue",
     "5-1-ecs-cluster": "AWS::ECS::Cluster",
     "5-6-ecs-monitoring": "AWS::EFS::FileSystem",
     "5-8b-ecs-certbot-scheduled-task": "AWS::Events::Rule",  # rules of before 2025 have no tag
@@ -75,12 +76,15 @@ async def survey(
     if not aws.failures:
         return assigned
 
-    def is_unread(each: Deployment) -> bool:
-        """Whether neither tags nor listings tell what it has."""
-        refused = "stacks" not in answer or {stack.name for stack in _silent([each], tagged)} - listed.keys()
-        return bool(refused) and ("tagged" not in answer or not each.owned)
+    def marked(each: Deployment) -> Deployment:
+        """With why something, or anything, of what it has may be unknown: what is not seen is then not absent."""
+        untagged = "tagged" not in answer
+        refused = "stacks" not in answer or bool({stack.name for stack in _silent([each], tagged)} - listed.keys())
+        unread = refused and (untagged or not each.owned)
+        why = aws.failures[0]
+        return replace(each, unread=why if unread else None, incomplete=why if refused or untagged else None)
 
-    return [replace(each, unread=aws.failures[0]) if is_unread(each) else each for each in assigned]
+    return [marked(each) for each in assigned]
 
 
 def parse_stacks(described: Iterable[Mapping[str, Any]], configured: Sequence[DeploymentConfig]) -> list[Stack]:
@@ -198,6 +202,7 @@ def from_config(
         config.expect,
         config.staging or "",
         config.role or _role(mine),
+        config.multi_tenant,
         config.components,
         include,
         mine,

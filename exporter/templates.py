@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-# Current template -> the names, without number, that its stacks have or had.
-TEMPLATES: dict[str, tuple[str, ...]] = {
+# Current template -> the names, without number, that its stacks have or had. In the order in which a deployment's
+# stacks are made, and updated: later ones use what earlier ones export.
+CURRENT: dict[str, tuple[str, ...]] = {
     "1-1-vpc": ("vpc",),
     "1-2-bastion": ("bastion",),
     "1-3-opsgenie": ("opsgenie",),
@@ -42,12 +43,37 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "5-7-ecs-proxy": ("ecs-proxy",),
     "5-8a-certs-le": ("certs-le",),
     "5-8b-ecs-certbot-scheduled-task": ("ecs-certbot-scheduled-task",),
-    # Removed by the vendor; a stack that is left of them is a finding.
+}
+# Removed by the vendor; a stack that is left of them is a finding.
+REMOVED: dict[str, tuple[str, ...]] = {
     "5-3d-ecs-gcs-service": ("ecs-gcs-service",),
     "200-1-crypto": ("crypto",),
     "6-1-vpc-peering": ("vpc-peering",),
-    # Ours.
+}
+OURS: dict[str, tuple[str, ...]] = {
     "5-9-ecs-aws-exporter": ("ecs-aws-exporter",),
+}
+TEMPLATES = {**CURRENT, **REMOVED, **OURS}
+
+# What no cluster works without, and what only those of one role have besides: the network's primary cluster has the
+# Identity Server and its database, the others a proxy to it. All other templates are a choice.
+_EVERYWHERE = (
+    "1-1-vpc",
+    "2-3-db-redis",
+    "2-4b-routing-s3",
+    "3-1-security-group-rules",
+    "3-2-load-balancer-rules",
+    "4-1-secrets",
+    "4-2a-configuration",
+    "4-2b-configuration-rate-limiting",
+    "5-1-ecs-cluster",
+    "5-2-ecs-ops",
+    "5-4-ecs-services",
+    "5-7-ecs-proxy",
+)
+_BY_ROLE = {
+    "primary": ("2-1-db-aurora-master", "2-4a-is-s3", "5-3a-ecs-is-service"),
+    "secondary": ("5-3b-ecs-external-is-proxy",),
 }
 
 _BY_NAME = {name: template for template, names in TEMPLATES.items() for name in names}
@@ -88,3 +114,9 @@ def fingerprint(parameters: Mapping[str, str], outputs: Mapping[str, str]) -> st
     """Recognise a template by a parameter or output that no other template has; None where there is none."""
     found = {template for key, template in _FINGERPRINTS.items() if key in parameters or key in outputs}
     return found.pop() if len(found) == 1 else None
+
+
+def mandatory(role: str | None) -> list[str]:
+    """The templates that a cluster of this role must have, in their order; of an unknown role (None) what all have."""
+    wanted = (*_EVERYWHERE, *_BY_ROLE.get(role or "", ()))
+    return [template for template in CURRENT if template in wanted]

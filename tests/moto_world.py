@@ -124,6 +124,10 @@ def deploy() -> World:
     _timescaledb(world)
     _ecs(world)
     _monitoring(world)
+    _access(world)
+    _queues(world)
+    _network(world)
+    _secrets(world)
     _metrics(world)
     return world
 
@@ -294,7 +298,7 @@ def _ecs(world: World) -> None:
     world.stack("5-1-ecs-cluster", {"ECSCluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": PREFIX}}})
     stack = world.stack("5-4-ecs-services", _topic())
     ecs = world.client("ecs")
-    container = {"name": "tts", "image": "registry.example/stack:3.30.2", "command": ["start", "ns"], "memory": 512}
+    container = {"name": "tts", "image": "registry.example/stack:3.30.2-aws", "command": ["start", "ns"], "memory": 512}
     definition = ecs.register_task_definition(family="ns", containerDefinitions=[container])["taskDefinition"]
     _container_instances(world, 2)
     for name, desired in (("network-server", 2), ("application-server", 12)):
@@ -353,12 +357,120 @@ def _monitoring(world: World) -> None:
     world.client("backup").create_backup_vault(BackupVaultName="Default")
 
 
+def _access(world: World) -> None:
+    """One host is in a group that is open by all protocols, one in a group with a prefix list."""
+    ec2 = world.client("ec2")
+    entries = [{"Cidr": "10.0.0.0/8"}, {"Cidr": "203.0.113.0/24"}]
+    list_ = ec2.create_managed_prefix_list(
+        PrefixListName="offices", AddressFamily="IPv4", MaxEntries=9, Entries=entries
+    )["PrefixList"]["PrefixListId"]
+    every_port = {"IpProtocol": "tcp", "FromPort": 0, "ToPort": 65_535}
+    rules = {
+        "open": {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}], "IpRanges": [{"CidrIp": "0.0.0.0/0"}]},
+        "offices": {**every_port, "PrefixListIds": [{"PrefixListId": list_}]},
+        "inside": {**every_port, "IpRanges": [{"CidrIp": "10.0.0.0/16"}]},
+    }
+    for name, permission in rules.items():
+        specification = {"ResourceType": "security-group", "Tags": tags(f"{PREFIX}-5-1-ecs-cluster")}
+        id_ = world.ids[name] = ec2.create_security_group(
+            GroupName=name, Description=name, TagSpecifications=[specification]
+        )["GroupId"]
+        members = {**every_port, "UserIdGroupPairs": [{"GroupId": id_}]}
+        ec2.authorize_security_group_ingress(GroupId=id_, IpPermissions=[permission, members])
+    for host, name in (("ecs-host-0", "open"), ("ecs-host-1", "offices")):
+        ec2.modify_instance_attribute(InstanceId=world.ids[host], Groups=[world.ids[name]])
+    ec2.modify_instance_metadata_options(InstanceId=world.ids["ecs-host-0"], HttpTokens="required")
+
+
+def _queues(world: World) -> None:
+    names = {"Undelivered": f"{PREFIX}-ars-undelivered.fifo", "Queue": f"{PREFIX}-ars.fifo"}
+    target = {"Fn::GetAtt": ["Undelivered", "Arn"]}
+    redrive = {"RedrivePolicy": {"deadLetterTargetArn": target, "maxReceiveCount": 3}}
+    made: dict[str, Template] = {
+        logical: {"QueueName": name, "FifoQueue": True, **(redrive if logical == "Queue" else {})}
+        for logical, name in names.items()
+    }
+    made["Plain"] = {}
+    world.stack("2-7-queue-sqs", {id_: {"Type": "AWS::SQS::Queue", "Properties": each} for id_, each in made.items()})
+    sqs = world.client("sqs")
+    for logical, count in (("Undelivered", 2), ("Queue", 3)):
+        for number in range(count):
+            text = f"{logical}-{number}"
+            sqs.send_message(
+                QueueUrl=world.ids[logical], MessageBody=text, MessageGroupId="g", MessageDeduplicationId=text
+            )
+
+
+def _network(world: World) -> None:
+    """A load balancer with one healthy target of two, in a network with one way out for two zones; and its names."""
+    ec2, elb = world.client("ec2"), world.client("elbv2")
+    vpc = world.ids["vpc"] = ec2.create_vpc(CidrBlock="10.10.0.0/16")["Vpc"]["VpcId"]
+    ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.11.0.0/16")
+    ec2.attach_internet_gateway(
+        VpcId=vpc, InternetGatewayId=ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    )
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.10.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"]
+        for number, zone in enumerate("ab")
+    ]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    ec2.create_nat_gateway(SubnetId=subnets[0]["SubnetId"], AllocationId=address)
+    ec2.create_nat_gateway(SubnetId=subnets[1]["SubnetId"], ConnectivityType="private")
+    balancer = elb.create_load_balancer(Name=PREFIX, Type="network", Subnets=[each["SubnetId"] for each in subnets])
+    made = balancer["LoadBalancers"][0]
+    arn = world.ids["balancer"] = made["LoadBalancerArn"]
+    elb.create_load_balancer(Name="elsewhere", Type="network", Subnets=[subnets[0]["SubnetId"]])
+    group = elb.create_target_group(Name=f"{PREFIX}-gs-udp", Protocol="UDP", Port=1700, VpcId=vpc)["TargetGroups"][0]
+    targets = [{"Id": world.ids[f"ecs-host-{number}"], "Port": 1700} for number in range(2)]
+    elb.register_targets(TargetGroupArn=group["TargetGroupArn"], Targets=targets)
+    elb.deregister_targets(TargetGroupArn=group["TargetGroupArn"], Targets=targets[1:])
+    acm = world.client("acm")
+    for name in ("served", "spare"):
+        world.ids[name] = acm.request_certificate(
+            DomainName="lora.acme.example",
+            SubjectAlternativeNames=["lora.acme.example", "*.lora.acme.example"],
+            KeyAlgorithm="EC_prime256v1",
+            IdempotencyToken=name,
+        )["CertificateArn"]
+    forward = [{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}]
+    serving = {"Certificates": [{"CertificateArn": world.ids["served"]}], "AlpnPolicy": ["HTTP2Preferred"]}
+    elb.create_listener(LoadBalancerArn=arn, Port=1700, Protocol="UDP", DefaultActions=forward)
+    elb.create_listener(LoadBalancerArn=arn, Port=443, Protocol="TLS", DefaultActions=forward, **serving)
+    route53 = world.client("route53")
+    for private in (False, True):
+        within = {"VPC": {"VPCRegion": REGION, "VPCId": vpc}} if private else {}
+        zone = route53.create_hosted_zone(
+            Name="acme.example",
+            CallerReference=f"private-{private}",
+            HostedZoneConfig={"PrivateZone": private, "Comment": ""},
+            **within,
+        )["HostedZone"]["Id"]
+        for name, looks in (
+            ("lora.acme.example", not private),
+            ("*.lora.acme.example", False),
+            ("a.acme.example", True),
+        ):
+            alias = {"HostedZoneId": "Z2IFOLAFXWLO4F", "DNSName": made["DNSName"], "EvaluateTargetHealth": looks}
+            record = {"Name": name, "Type": "A", "AliasTarget": alias}
+            changes = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+            route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=changes)
+
+
+def _secrets(world: World) -> None:
+    """One that is kept, one that is about to be deleted, and one of somebody else's."""
+    manager = world.client("secretsmanager")
+    for name in (f"{PREFIX}-license", f"{PREFIX}-old-license", "elsewhere"):
+        manager.create_secret(Name=name, SecretString="nothing")
+    manager.delete_secret(SecretId=f"{PREFIX}-old-license", RecoveryWindowInDays=7)
+
+
 def _metrics(world: World) -> None:
     cloudwatch, now = world.client("cloudwatch"), datetime.now(UTC) - timedelta(minutes=5)
     for namespace, name, dimension, value in (
         ("AWS/RDS", "AuroraReplicaLag", ("DBInstanceIdentifier", f"{world.ids['aurora']}-two"), 21.5),
         ("AWS/EC2", "CPUCreditBalance", ("InstanceId", world.ids["host"]), 576.0),
         ("AWS/EFS", "BurstCreditBalance", ("FileSystemId", world.ids["efs"]), 2.31e12),
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage", ("QueueName", f"{PREFIX}-ars.fifo"), 3_600.0),
     ):
         dimensions = [{"Name": dimension[0], "Value": dimension[1]}]
         datum = {"MetricName": name, "Dimensions": dimensions, "Timestamp": now, "Value": value}

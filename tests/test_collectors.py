@@ -15,10 +15,9 @@ from exporter.answer import Answer
 from exporter.collector import Collector
 from exporter.collectors import COLLECTORS
 from exporter.demo.server import Standin
-from exporter.deployment import UNASSIGNED, Deployment
+from exporter.deployment import UNASSIGNED, Deployment, target_labels
 from exporter.errors import iam_action
 from exporter.metrics import Malformed, Sample, lines
-from exporter.poll import target_labels
 
 GOLDENS = Path(__file__).parent / "goldens"
 ROLES = tuple(f"arn:aws:iam::{account_id}:role/tts-aws-exporter" for account_id in ("111122223333", "444455556666"))
@@ -81,8 +80,9 @@ def test_declares_the_actions_it_needs(collector: Collector, standin: Standin, c
 
     calls = {(service, operation) for _, _, service, operation, _ in standin.calls} - found
 
-    # The example has no group with a launch configuration; the second inventory has.
-    unused = {"autoscaling:DescribeLaunchConfigurations"}
+    # The example has no group with a launch configuration, which the second inventory has, and no prefix list.
+    unused = {"autoscaling:DescribeLaunchConfigurations", "ec2:GetManagedPrefixListEntries"}
+    unused |= {"cloudformation:DescribeStacks", "cloudformation:ListStacks"}  # the survey's call, which stacks shares
     assert {iam_action(*call) for call in calls} == set(collector.actions) - unused
 
 
@@ -99,10 +99,15 @@ def deletions(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
 
 # Where the absence of a field is the fact itself: what AWS leaves out because it is not configured or not there.
 ABSENCE_IS_A_FACT = {
+    "load_balancer": (".AlpnPolicy",),
+    "queues": (".RedrivePolicy",),
     "backups": (".RestoreJobs[].ValidationStatus", ".Snapshots[].Tags"),
     "s3": (".Status", ".PublicAccessBlockConfiguration"),
     "ecs": (".tags", ".key", ".value", ".launchType", ".capacityProviderStrategy"),
-    "patches": (".Tags", ".Key", ".Value", ".Instances[].LaunchTemplate"),
+    "stacks": (".LastUpdatedTime", ".Outputs"),
+    "autoscaling": (".Instances[].LaunchTemplate",),
+    "patches": (".Tags", ".Key", ".Value"),
+    "tenancy": (".DeletedDate",),
 }
 
 

@@ -180,7 +180,7 @@ def test_an_operation_that_is_refused(
 
 def test_an_operation_that_hangs(standin: Standin, clock: Steps, truth: dict[str, float]) -> None:
     """An operation that does not answer within the attempt costs its own facts; it is named, and the rest is served."""
-    standin.faults.add(kind="hang", service="events", operation="ListRules")
+    standin.faults.add(kind="hang", service="ecs", operation="DescribeClusters")
 
     async def watch() -> None:
         # Longer than an attempt: it is the attempt's own time-out that ends the read.
@@ -188,10 +188,10 @@ def test_an_operation_that_hangs(standin: Standin, clock: Steps, truth: dict[str
             facts, own = await page(publication)
             lost = {series.partition("{")[0] for series in truth.keys() - facts.keys()}
             assert facts.items() < truth.items()
-            assert lost == {"tts_aws_ecs_scheduled_task_enabled", "tts_aws_ecs_scheduled_task_interval_seconds"}
+            assert lost == {"tts_aws_ecs_container_insights_enabled"}
             assert counted(own) == {"timeout": {"ecs"}}
             [failure] = turning.jobs["acme-prod-eu1", "ecs"].failures
-            assert (failure.operation, failure.reason) == ("events.ListRules", "timeout")
+            assert (failure.operation, failure.reason) == ("ecs.DescribeClusters", "timeout")
 
     asyncio.run(watch())
 

@@ -94,6 +94,7 @@ def moto() -> Iterator[tuple[World, Seen]]:
             {"type": "AWS::ElastiCache::ReplicationGroup", "id": world.ids["redis"]},
             {"type": "AWS::Events::Rule", "id": world.ids["certbot"]},
             {"type": "AWS::S3::Bucket", "id": "acme-deleted"},
+            {"type": "AWS::ElasticLoadBalancingV2::LoadBalancer", "id": world.ids["balancer"]},
         ]
         who = {"network": "acme", "environment": "prod", "cluster": "eu1"}
         configured = DeploymentConfig.model_validate({**who, "include": include})
@@ -135,6 +136,7 @@ def test_survey(world: World, seen: Seen) -> None:
         (f"{PREFIX}-2-4b-routing-s3", "2-4b-routing-s3", "3.30.2"),
         (f"{PREFIX}-2-5-db-timescale-master", "2-5-db-timescale-master", "3.30.2"),
         (f"{PREFIX}-2-6-db-timescale-replica", "2-6-db-timescale-replica", "3.30.2"),
+        (f"{PREFIX}-2-7-queue-sqs", "2-7-queue-sqs", "3.30.2"),
         (f"{PREFIX}-5-1-ecs-cluster", "5-1-ecs-cluster", "3.30.2"),
         (f"{PREFIX}-5-4-ecs-services", "5-4-ecs-services", "3.30.2"),
         (f"{PREFIX}-5-6-ecs-monitoring", "5-6-ecs-monitoring", "3.30.2"),
@@ -155,8 +157,8 @@ def test_survey_lists_resources_of_stacks_that_show_none(world: World, seen: See
         f"{PREFIX}-2-4b-routing-s3": {world.ids[name] for name in ("InteropConfig", "EDCSConfig", "PluginsConfig")},
     }
     assert found.resources("AWS::ECS::Cluster") == {PREFIX: f"{PREFIX}-5-1-ecs-cluster"}
-    # These two, and Redis's stack, for which moto's tagging API has nothing either.
-    assert len(seen.answers["cloudformation", "ListStackResources"]) == 3
+    # These two, and the stacks of Redis and of the queues, for which moto's tagging API has nothing either.
+    assert len(seen.answers["cloudformation", "ListStackResources"]) == 4
 
 
 def test_s3_purposes(world: World, seen: Seen) -> None:
@@ -265,13 +267,23 @@ def test_timescaledb(world: World, seen: Seen) -> None:
 
 
 def test_timescaledb_hosts(world: World, seen: Seen) -> None:
-    """The host is known by its group's tags and stack; of its group no launches are known to moto."""
+    """The host is known by its group's tags and stack."""
     assert of(seen, "timescaledb", "timescaledb_instance_running", instance_id=world.ids["host"], role="master") == 1
-    assert of(seen, "timescaledb", "autoscaling_launches", autoscaling_group=world.ids["Group"]) == 0
+
+
+def test_autoscaling(world: World, seen: Seen) -> None:
+    """The group and the one instance that it has, which is of an old template; no launches are known to moto."""
+    group, host = {"autoscaling_group": world.ids["Group"]}, {"instance_id": world.ids["host"]}
+
+    assert of(seen, "autoscaling", "autoscaling_instance_info", **group, **host) == 1
+    assert of(seen, "autoscaling", "ec2_launch_template_outdated", **host) == 1
+    assert of(seen, "autoscaling", "autoscaling_instances_desired", **group) == 1
+    assert of(seen, "autoscaling", "autoscaling_instances_in_service", **group) == 1
+    assert of(seen, "autoscaling", "autoscaling_launches", **group) == 0
 
 
 def test_patches(world: World, seen: Seen) -> None:
-    """Hosts: type, image and stack, the image's operating system, CPU credits, and whether the group would differ."""
+    """Hosts: type, image and stack, the image's operating system, and CPU credits."""
     host = {"instance_id": world.ids["host"]}
     info = {
         "name": "",
@@ -283,7 +295,6 @@ def test_patches(world: World, seen: Seen) -> None:
     }
 
     assert of(seen, "patches", "ec2_instance_info", **host, **info) == 1
-    assert of(seen, "patches", "ec2_launch_template_outdated", **host) == 1
     assert of(seen, "patches", "ec2_os_support_end_timestamp_seconds", **host) == 1_782_777_600
     assert of(seen, "patches", "ec2_cpu_credit_balance", **host) == 576
     for family in ("ec2_instance_launched_timestamp_seconds", "ec2_image_created_timestamp_seconds"):
@@ -292,7 +303,6 @@ def test_patches(world: World, seen: Seen) -> None:
         assert abs(moment - time.time()) < 3_600
     ecs = {"instance_id": world.ids["ecs-host-0"]}
     assert of(seen, "patches", "ec2_cpu_credit_balance", **ecs) is None
-    assert of(seen, "patches", "ec2_launch_template_outdated", **ecs) is None
 
 
 def test_ecs_services(seen: Seen) -> None:
@@ -322,18 +332,42 @@ def test_ecs_tasks(seen: Seen) -> None:
 
 def test_ecs_hosts_settings_and_schedules(world: World, seen: Seen) -> None:
     """Hosts and their agents, the account's settings, Container Insights and schedules."""
-    assert of(seen, "ecs", "ecs_container_instances", ecs_cluster=PREFIX, status="active") == 2
-    assert of(seen, "ecs", "ecs_container_instances", ecs_cluster=PREFIX, status="draining") == 0
+    assert of(seen, "container_instances", "ecs_container_instances", ecs_cluster=PREFIX, status="active") == 2
+    assert of(seen, "container_instances", "ecs_container_instances", ecs_cluster=PREFIX, status="draining") == 0
     for number, connected in ((0, 1), (1, 0)):
         host = {"ecs_cluster": PREFIX, "instance_id": world.ids[f"ecs-host-{number}"]}
-        assert of(seen, "ecs", "ecs_container_instance_agent_connected", **host) == connected
-        assert of(seen, "ecs", "ecs_container_instance_healthy", **host) is None
-    assert of(seen, "ecs", "ecs_account_setting_enabled", setting="serviceLongArnFormat") == 1
-    assert of(seen, "ecs", "ecs_account_setting_enabled", setting="awsvpcTrunking") == 0
-    assert of(seen, "ecs", "ecs_account_setting_enabled", setting="taskLongArnFormat") is None
+        assert of(seen, "container_instances", "ecs_container_instance_agent_connected", **host) == connected
+        assert of(seen, "container_instances", "ecs_container_instance_healthy", **host) is None
+        assert of(seen, "container_instances", "ecs_container_instance_eni_trunking", **host) == 0
+    assert of(seen, "container_instances", "ecs_account_setting_enabled", setting="serviceLongArnFormat") == 1
+    assert of(seen, "container_instances", "ecs_account_setting_enabled", setting="awsvpcTrunking") == 0
+    assert of(seen, "container_instances", "ecs_account_setting_enabled", setting="taskLongArnFormat") is None
     assert of(seen, "ecs", "ecs_container_insights_enabled", ecs_cluster=PREFIX) == 0
-    assert of(seen, "ecs", "ecs_scheduled_task_enabled", rule=world.ids["certbot"]) == 0
-    assert of(seen, "ecs", "ecs_scheduled_task_interval_seconds", rule=world.ids["certbot"]) == 43_200
+    assert of(seen, "scheduled_tasks", "ecs_scheduled_task_enabled", rule=world.ids["certbot"]) == 0
+    assert of(seen, "scheduled_tasks", "ecs_scheduled_task_interval_seconds", rule=world.ids["certbot"]) == 43_200
+
+
+def test_stacks(seen: Seen) -> None:
+    """Stacks: template, version, state, time of creation as none was updated, protection, and those that are missing.
+
+    Drift is not known to moto, and no change set was made.
+    """
+    name = f"{PREFIX}-2-4b-routing-s3"
+    stack = {"stack": name}
+
+    assert of(seen, "stacks", "stack_info", **stack, template="2-4b-routing-s3", template_version="3.30.2") == 1
+    assert of(seen, "stacks", "stack_status", **stack, status="CREATE_COMPLETE") == 1
+    for flag in ("stack_failed", "stack_termination_protection_enabled"):
+        assert of(seen, "stacks", flag, **stack) == 0
+    assert of(seen, "stacks", "stack_name_follows_scheme", **stack) == 1
+    created = of(seen, "stacks", "stack_last_updated_timestamp_seconds", **stack)
+    assert created is not None
+    assert abs(created - time.time()) < 3_600
+    assert of(seen, "stacks", "stack_drifted", **stack) is None
+    assert of(seen, "stacks", "stack_expected_present", template="2-4b-routing-s3") == 1
+    assert of(seen, "stacks", "stack_expected_present", template="1-1-vpc") == 0
+    for family in ("change_sets_pending", "change_set_endangers_data"):
+        assert of(seen, "change_sets", family, **stack) == 0
 
 
 def test_efs(world: World, seen: Seen) -> None:
@@ -375,6 +409,105 @@ def test_backups(world: World, seen: Seen) -> None:
     assert abs(restorable - time.time()) < 3_600
 
 
+@pytest.mark.parametrize(("group", "opened", "outside"), [("open", 1, 1), ("offices", 0, 1), ("inside", 0, 0)])
+def test_access(group: str, opened: float, outside: float, world: World, seen: Seen) -> None:
+    """Groups: rules by all protocols, by a prefix list, by an allowed range, and by membership, which opens nothing."""
+    named = {"security_group": world.ids[group]}
+
+    assert of(seen, "access", "security_group_info", **named, stack=f"{PREFIX}-5-1-ecs-cluster") == 1
+    assert of(seen, "access", "security_group_ssh_open_to_world", **named) == opened
+    assert of(seen, "access", "security_group_ssh_outside_allowed", **named) == outside
+
+
+def test_access_to_hosts(world: World, seen: Seen) -> None:
+    """Hosts: a public address in an open group and in another, a metadata service with and without tokens, no key."""
+    for host, exposed, required in (("ecs-host-0", 1, 1), ("ecs-host-1", 0, 0)):
+        named = {"instance_id": world.ids[host]}
+        assert of(seen, "access", "ec2_instance_ssh_exposed", **named) == exposed
+        assert of(seen, "access", "ec2_imdsv2_required", **named) == required
+        assert of(seen, "access", "ec2_instance_key_pair", **named) == 0
+
+
+def test_queues(seen: Seen) -> None:
+    """Queues, by the addresses that CloudFormation lists: what waits, in order or not, and what was set aside."""
+    stack, queue = f"{PREFIX}-2-7-queue-sqs", {"queue": f"{PREFIX}-ars.fifo"}
+    aside = {"queue": f"{PREFIX}-ars-undelivered.fifo"}
+
+    assert of(seen, "queues", "sqs_queue_info", **queue, purpose="ars", stack=stack) == 1
+    assert of(seen, "queues", "sqs_queue_info", **aside, purpose="dead_letter", stack=stack) == 1
+    assert of(seen, "queues", "sqs_messages_visible", **queue) == 3
+    assert of(seen, "queues", "sqs_dead_letter_messages", **queue) == 2
+    assert of(seen, "queues", "sqs_oldest_message_age_seconds", **queue) == 3_600
+    assert sorted(value for name, value in seen.series["queues"].items() if "sqs_queue_fifo" in name) == [0, 1, 1]
+
+
+def test_load_balancer(world: World, seen: Seen) -> None:
+    """The load balancer: what serves which certificate, and of two instances the one that is a target, in its zone."""
+    group = {"load_balancer": PREFIX, "target_group": f"{PREFIX}-gs-udp"}
+    tls = {"protocol": "TLS", "alpn": "HTTP2Preferred", "certificate": world.ids["served"]}
+
+    for health, count in (("healthy", 1), ("unhealthy", 0), ("unused", 0)):
+        assert of(seen, "load_balancer", "lb_target_group_targets", **group, port="1700", health=health) == count
+    assert of(seen, "load_balancer", "lb_target_group_availability_zones", **group) == 1
+    assert of(seen, "load_balancer", "lb_target_group_info", **group, protocol="UDP", target_type="instance") == 1
+    assert of(seen, "load_balancer", "lb_listener_info", load_balancer=PREFIX, port="443", **tls) == 1
+    listeners = [name for name in seen.series["load_balancer"] if "lb_listener_info" in name]
+    assert len(listeners) == 2
+
+
+def test_network(world: World, seen: Seen) -> None:
+    """The network that the load balancer is in: its two ranges, and a zone whose only gateway is a private one."""
+    vpc = {"vpc": world.ids["vpc"]}
+
+    assert of(seen, "load_balancer", "vpc_cidr_info", **vpc, cidr="10.10.0.0/16") == 1
+    assert of(seen, "load_balancer", "vpc_cidr_info", **vpc, cidr="10.11.0.0/16") == 1
+    for zone, count in (("a", 1), ("b", 0)):
+        zoned = {"availability_zone": f"{REGION}{zone}", "state": "available"}
+        assert of(seen, "load_balancer", "nat_gateways", **zoned) == count
+
+
+def test_certificates(world: World, seen: Seen) -> None:
+    """Certificates that wait for their validation: one is served, another is for the same domain and is not."""
+    for name, listeners in (("served", 1), ("spare", 0)):
+        named = {"certificate": world.ids[name], "domain": "lora.acme.example"}
+        assert of(seen, "certificates", "acm_certificate_info", **named, type="AMAZON_ISSUED") == 1
+        assert of(seen, "certificates", "acm_certificate_issued", **named) == 0
+        assert of(seen, "certificates", "acm_certificate_listeners", **named) == listeners
+        assert of(seen, "certificates", "acm_certificate_in_use", **named) == listeners
+        assert of(seen, "certificates", "acm_certificate_wildcard", **named) is None  # moto lists no other names
+
+
+def test_names_that_lead_to_the_load_balancer(seen: Seen) -> None:
+    """Records at and below the domain, in the public zone alone though a private one has the same name."""
+    aliases = {name: value for name, value in seen.series["certificates"].items() if "dns_alias" in name}
+
+    assert aliases == {
+        'tts_aws_dns_alias_evaluates_target_health{record="lora.acme.example"}': 1,
+        'tts_aws_dns_alias_evaluates_target_health{record="*.lora.acme.example"}': 0,
+    }
+
+
+def test_versions(seen: Seen) -> None:
+    """The release of what runs, from the tag of an image under a name of its own."""
+    container = {"ecs_cluster": PREFIX, "ecs_service": "network-server", "ecs_container": "tts"}
+    image = {"image": "registry.example/stack", "tag": "3.30.2-aws", "version": "3.30.2"}
+
+    assert of(seen, "versions", "container_image_info", **container, **image) == 1
+    assert of(seen, "versions", "container_image_pinned", **container) == 1
+    assert of(seen, "versions", "component_version_info", component="ns", version="3.30.2") == 1
+    assert of(seen, "versions", "component_version_number", component="ns", bound="lowest") == 3_030_002
+
+
+def test_tenancy(seen: Seen) -> None:
+    """Secrets are told by their names, also the one that is about to be deleted; nothing tells of tenants here."""
+    assert "tts_aws_tenancy_multi_tenant" not in seen.series["tenancy"]
+    assert len([name for name in seen.series["tenancy"] if "last_changed" in name]) == 2
+    deletion = of(seen, "tenancy", "secret_deletion_timestamp_seconds", secret=f"{PREFIX}-old-license")
+    assert deletion is not None
+    assert abs(deletion - time.time()) < 8 * 86_400
+    assert len([name for name in seen.series["tenancy"] if "deletion" in name]) == 1
+
+
 @pytest.mark.parametrize(
     ("collector", "type_"),
     [
@@ -382,6 +515,7 @@ def test_backups(world: World, seen: Seen) -> None:
         ("timescaledb", "AWS::EC2::Volume"),
         ("patches", "AWS::EC2::Instance"),
         ("efs", "AWS::EFS::FileSystem"),
+        ("load_balancer", "AWS::ElasticLoadBalancingV2::LoadBalancer"),
     ],
 )
 def test_unassigned(collector: str, type_: str, seen: Seen) -> None:
@@ -397,7 +531,12 @@ PAGE, JSON_500, JSON_404 = (
 )
 FAILURES: dict[str, set[tuple[str, str, str]]] = {
     "survey": set(),
+    "stacks": set(),
+    "change_sets": set(),
     "ecs": set(),
+    "container_instances": set(),
+    "scheduled_tasks": set(),
+    "autoscaling": set(),
     "aurora": {("rds.DescribePendingMaintenanceActions", *PAGE), ("rds.DescribeDBMajorEngineVersions", *PAGE)},
     "elasticache": {("elasticache.DescribeUpdateActions", *PAGE)},
     "timescaledb": {("dlm.GetLifecyclePolicies", *JSON_500)},
@@ -408,6 +547,10 @@ FAILURES: dict[str, set[tuple[str, str, str]]] = {
         ("backup.ListRestoreJobs", *JSON_404),
     },
     "patches": {("ssm.DescribeInstancePatchStates", *JSON_500)},
+    "access": {("ssm.DescribeInstanceInformation", *JSON_500)},
+    "queues": set(),
+    "load_balancer": set(),
+    "certificates": set(),
     # Of a bucket that nobody configured; S3 itself encrypts every bucket.
     "s3": {("s3.GetBucketEncryption", "not_found", "ServerSideEncryptionConfigurationNotFoundError")},
 }
@@ -427,7 +570,8 @@ def test_failures(name: str, seen: Seen) -> None:
         ("elasticache", "elasticache_pending_service_updates", "elasticache_multi_az_enabled"),
         ("timescaledb", "dlm_policy_enabled", "timescaledb_volume_attached"),
         ("backups", "restore_test_last_success_timestamp_seconds", "backup_recovery_points"),
-        ("patches", "ec2_patches_missing", "ec2_launch_template_outdated"),
+        ("access", "ssm_managed", "ec2_instance_ssh_exposed"),
+        ("patches", "ec2_patches_missing", "ec2_instance_launched_timestamp_seconds"),
     ],
 )
 def test_failures_hide_nothing_else(collector: str, unknown: str, known: str, seen: Seen) -> None:

@@ -23,6 +23,7 @@ from exporter.errors import ReadFailed
 
 SERVICES = ("cloudformation", "resourcegroupstaggingapi")
 PROD, STAGING = "111122223333", "444455556666"
+ELB, ELB_TYPE = "arn:aws:elasticloadbalancing:eu-west-1:1", "AWS::ElasticLoadBalancingV2"
 STACKS = "deployments/acme-prod-eu1/cloudformation/stacks"
 # What each of these types' stacks is asked for when its tags say nothing.
 HELD = (
@@ -149,9 +150,14 @@ def test_elsewhere_is_nothing(standin: Standin, clock: FrozenClock) -> None:
 def test_tags_refused(standin: Standin, clock: FrozenClock) -> None:
     """Without tags the stacks that hold what collectors read are asked for it, and the same resources are found."""
     with_tags = look(clock)[0]["acme-prod-eu1"]
+    assert with_tags.incomplete is None
     standin.faults.add(kind="deny", operation="GetResources")
 
     found, aws = look(clock)
+
+    # What no such stack holds may be missing: that it is not seen proves nothing.
+    assert found["acme-prod-eu1"].incomplete == aws.failures[0]
+    assert found["acme-prod-eu1"].unread is None
 
     for type_ in HELD:
         # The bucket of the network's own logs is the one that is not worth a call.
@@ -184,7 +190,7 @@ def test_stacks_are_asked_again_when_they_change(standin: Standin, clock: Frozen
 
     first, second, third = asyncio.run(run())
 
-    held = ("2-1", "2-3", "2-4", "2-5", "2-6", "5-1", "5-6", "5-8b")
+    held = ("2-1", "2-3", "2-4", "2-5", "2-6", "2-7", "5-1", "5-6", "5-8b")
     assert first == sum(
         str(stack["_template"]).startswith(held) and not any(key.endswith("Bucket") for key in stack["Outputs"])
         for stack in standin.world.inspect(STACKS)
@@ -384,6 +390,22 @@ def test_recognised_by_what_only_one_template_has() -> None:
     assert templates.fingerprint({"Anything": ""}, {}) is None
 
 
+def test_mandatory_templates() -> None:
+    """A primary cluster has the Identity Server, its database and pictures, a secondary one a proxy to it."""
+    everywhere, primary = templates.mandatory(None), templates.mandatory("primary")
+
+    assert set(primary) - set(everywhere) == {"2-1-db-aurora-master", "2-4a-is-s3", "5-3a-ecs-is-service"}
+    assert set(templates.mandatory("secondary")) - set(everywhere) == {"5-3b-ecs-external-is-proxy"}
+    assert {"1-1-vpc", "2-3-db-redis", "4-2b-configuration-rate-limiting", "5-7-ecs-proxy"} <= set(everywhere)
+    assert not {"1-2-bastion", "2-2-db-aurora-replica", "2-5-db-timescale-master", "5-6-ecs-monitoring"} & set(primary)
+
+
+def test_order_of_templates() -> None:
+    """Templates are listed in the order in which their stacks are updated, which is that of their numbers."""
+    assert list(templates.CURRENT) == sorted(templates.CURRENT)
+    assert templates.mandatory("primary") == sorted(templates.mandatory("primary"))
+
+
 @pytest.mark.parametrize(
     ("arn", "expected"),
     [
@@ -395,6 +417,9 @@ def test_recognised_by_what_only_one_template_has() -> None:
         ("arn:aws:ecs:eu-west-1:1:service/main/is", None),
         ("arn:aws:elasticache:eu-west-1:1:replicationgroup:main", ("AWS::ElastiCache::ReplicationGroup", "main")),
         ("arn:aws:elasticfilesystem:eu-west-1:1:file-system/fs-1", ("AWS::EFS::FileSystem", "fs-1")),
+        (f"{ELB}:loadbalancer/net/main/01", (f"{ELB_TYPE}::LoadBalancer", f"{ELB}:loadbalancer/net/main/01")),
+        (f"{ELB}:targetgroup/main/01", (f"{ELB_TYPE}::TargetGroup", f"{ELB}:targetgroup/main/01")),
+        (f"{ELB}:listener/net/main/01/23", None),
         ("arn:aws:s3:::a-bucket", ("AWS::S3::Bucket", "a-bucket")),
         ("arn:aws-cn:sns:cn-north-1:1:alarms", ("AWS::SNS::Topic", "alarms")),
         ("arn:aws:sqs:eu-west-1:1:queue", ("AWS::SQS::Queue", "queue")),

@@ -1,15 +1,52 @@
 """All collectors, in the order in which their first runs start: one line each."""
 
 from ..collector import Collector
-from . import aurora, backups, ecs, efs, elasticache, patches, s3, timescaledb
+from . import (
+    access,
+    alarms,
+    aurora,
+    autoscaling,
+    backups,
+    certificates,
+    change_sets,
+    container_instances,
+    ecs,
+    efs,
+    elasticache,
+    health,
+    load_balancer,
+    patches,
+    queues,
+    s3,
+    scheduled_tasks,
+    stacks,
+    tenancy,
+    timescaledb,
+    utilization,
+    versions,
+)
 
 COLLECTORS: tuple[Collector, ...] = (
     ecs.COLLECTOR,
+    stacks.COLLECTOR,
+    load_balancer.COLLECTOR,
+    container_instances.COLLECTOR,
+    alarms.COLLECTOR,
     aurora.COLLECTOR,
     elasticache.COLLECTOR,
     timescaledb.COLLECTOR,
+    autoscaling.COLLECTOR,
     efs.COLLECTOR,
+    access.COLLECTOR,
+    queues.COLLECTOR,
     backups.COLLECTOR,
+    versions.COLLECTOR,
+    scheduled_tasks.COLLECTOR,
+    utilization.COLLECTOR,
+    health.COLLECTOR,
     patches.COLLECTOR,
+    certificates.COLLECTOR,
     s3.COLLECTOR,
+    tenancy.COLLECTOR,
+    change_sets.COLLECTOR,
 )

@@ -80,10 +80,7 @@ TEST_FAILURE = Family(
     "time",
 )
 TEST_MAX_AGE = Family(
-    "tts_aws_restore_test_max_age_seconds",
-    "Age of the newest restore test that the configuration allows (configuration).",
-    STORE,
-    lasting=True,
+    "tts_aws_restore_test_max_age_seconds", "Allowed age of the last restore test (configuration).", STORE, lasting=True
 )
 
 ACTIONS = (
@@ -104,12 +101,7 @@ METHODS = ("automated", "manual", "aws_backup")
 DAY = 86_400
 
 
-# The most values that EC2 takes in a filter.
-FILTER_VALUES = 200
-
-
 async def fetch(aws: Aws, deployment: Deployment) -> Answer:
-    """Return every store, snapshot, recovery point and job of the account and region."""
     return await aws.gather(
         {
             "clusters": aws.read("rds", "DescribeDBClusters"),
@@ -117,38 +109,13 @@ async def fetch(aws: Aws, deployment: Deployment) -> Answer:
             "groups": aws.read("elasticache", "DescribeReplicationGroups"),
             "cache_snapshots": aws.read("elasticache", "DescribeSnapshots"),
             "volumes": aws.read("ec2", "DescribeVolumes"),
-            "volume_snapshots": _volume_snapshots(aws, deployment),
+            "volume_snapshots": stores.read_volume_snapshots(aws, deployment),
             "file_systems": aws.read("efs", "DescribeFileSystems"),
-            "vaults": _vaults(aws),
+            "vaults": stores.read_vaults(aws),
             "backup_jobs": aws.read("backup", "ListBackupJobs"),
             "restore_jobs": aws.read("backup", "ListRestoreJobs"),
         }
     )
-
-
-async def _volume_snapshots(aws: Aws, deployment: Deployment) -> dict[str, Any]:
-    """The snapshots of the deployment's volumes alone: an account may have tens of thousands of others."""
-    volumes = (await aws.read("ec2", "DescribeVolumes"))["Volumes"]
-    owned = sorted(
-        volume["VolumeId"]
-        for volume in volumes
-        if deployment.owner("AWS::EC2::Volume", volume.get("VolumeId", ""), volume.get("Tags", ())) is not None
-    )
-    found = []
-    for start in range(0, len(owned), FILTER_VALUES):
-        some = {"Name": "volume-id", "Values": owned[start : start + FILTER_VALUES]}
-        # Without an owner, AWS lists everybody's public snapshots.
-        found += (await aws.read("ec2", "DescribeSnapshots", OwnerIds=["self"], Filters=[some]))["Snapshots"]
-    return {"Snapshots": found}
-
-
-async def _vaults(aws: Aws) -> dict[str, Any]:
-    """The names of all vaults, and the recovery points of those that could be read."""
-    vaults = (await aws.read("backup", "ListBackupVaults"))["BackupVaultList"]
-    names = [vault["BackupVaultName"] for vault in vaults]
-    listing = "ListRecoveryPointsByBackupVault"
-    read = await aws.gather({name: aws.read("backup", listing, BackupVaultName=name) for name in names})
-    return {"names": names, "read": read}
 
 
 def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:

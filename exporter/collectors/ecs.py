@@ -1,8 +1,8 @@
 """ECS: do as many tasks run as are needed, in several zones, and why did others stop?
 
-Practice: BP-21, BP-30 to BP-33, BP-35 to BP-37 and BP-59 (services, deployments, account settings, hosts, schedules).
-Cost: a minute and cluster 3 + services/10 + running tasks/100 + stopped tasks/100; every five minutes 1 + hosts/100 a
-cluster and 2; once 1 for each task definition; a day 2.
+Practice: BP-21 and BP-31 to BP-33 (services, deployments), BP-37 (memory), BP-70 (tasks), BP-76 (Container Insights).
+Cost: a minute and cluster 3 + services/10 + running tasks/100 + stopped tasks/100; every five minutes 1, which
+container_instances shares; once 1 for each task definition.
 API: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
 """
 
@@ -19,12 +19,10 @@ from ..collector import Collector
 from ..components import is_exporter, least_tasks, recognise
 from ..deployment import Deployment, component_of
 from ..metrics import Family, Malformed, Sample, each
-from ..schedules import interval_of
 
-CLUSTER, SERVICE, RULE = "AWS::ECS::Cluster", "AWS::ECS::Service", "AWS::Events::Rule"
+SERVICE = "AWS::ECS::Service"
 IN_CLUSTER = ("ecs_cluster",)
 OF_SERVICE = (*IN_CLUSTER, "ecs_service")
-OF_HOST = (*IN_CLUSTER, "instance_id")
 
 DESIRED = Family("tts_aws_ecs_service_desired_tasks", "Tasks that should run (ECS Service.desiredCount).", OF_SERVICE)
 RUNNING = Family("tts_aws_ecs_service_running_tasks", "Tasks that run (ECS Service.runningCount).", OF_SERVICE)
@@ -74,36 +72,6 @@ STOPPED = Family(
 INSIGHTS = Family(
     "tts_aws_ecs_container_insights_enabled", "Container Insights is on (ECS Cluster.settings).", IN_CLUSTER, "flag"
 )
-HOSTS = Family(
-    "tts_aws_ecs_container_instances", "Hosts by status (ECS ContainerInstance.status).", (*IN_CLUSTER, "status")
-)
-AGENT = Family(
-    "tts_aws_ecs_container_instance_agent_connected",
-    "The host's agent reaches ECS (ECS ContainerInstance.agentConnected).",
-    OF_HOST,
-    "flag",
-)
-HEALTHY = Family(
-    "tts_aws_ecs_container_instance_healthy",
-    "ECS finds the host healthy; none before it knows (ECS ContainerInstance.healthStatus.overallStatus).",
-    OF_HOST,
-    "flag",
-)
-SETTING = Family(
-    "tts_aws_ecs_account_setting_enabled",
-    "In effect for the role of the exporter (ECS Setting.value).",
-    ("setting",),
-    "flag",
-    "account",
-)
-SCHEDULED = Family(
-    "tts_aws_ecs_scheduled_task_enabled", "The schedule is on (EventBridge Rule.State).", ("rule",), "flag"
-)
-SCHEDULE = Family(
-    "tts_aws_ecs_scheduled_task_interval_seconds",
-    "Longest time between runs; none for an irregular schedule (EventBridge Rule.ScheduleExpression).",
-    ("rule",),
-)
 
 ACTIONS = (
     "ecs:DescribeClusters",
@@ -112,57 +80,42 @@ ACTIONS = (
     "ecs:DescribeTaskDefinition",
     "ecs:ListTasks",
     "ecs:DescribeTasks",
-    "ecs:ListContainerInstances",
-    "ecs:DescribeContainerInstances",
-    "ecs:ListAccountSettings",
-    "events:ListRules",
 )
 
-SETTINGS = ("serviceLongArnFormat", "taskLongArnFormat", "containerInstanceLongArnFormat", "awsvpcTrunking")
-SETTINGS_EVERY = 86_400.0  # seconds
 ROLLOUTS = ("COMPLETED", "IN_PROGRESS", "FAILED")
-STATUSES = ("ACTIVE", "DRAINING", "REGISTERING", "DEREGISTERING", "REGISTRATION_FAILED")
-UNREAD = ecs.Described([], [], complete=False)
 
 
 async def fetch(aws: Aws, deployment: Deployment) -> Answer:
-    names, seldom = sorted(deployment.resources(CLUSTER)), ecs.HOSTS_EVERY
-    parts: dict[Any, Awaitable[Any]] = {
-        "settings": aws.read("ecs", "ListAccountSettings", effectiveSettings=True, max_age=SETTINGS_EVERY),
-        "rules": aws.read("events", "ListRules", max_age=seldom),
-    }
-    if names:  # asked without names, ECS describes a cluster called "default"
-        parts["clusters"] = aws.read("ecs", "DescribeClusters", clusters=names, include=["SETTINGS"], max_age=seldom)
+    names = sorted(deployment.resources(ecs.CLUSTER))
+    parts: dict[Any, Awaitable[Any]] = {"clusters": ecs.clusters(aws, names)}
     for name in names:
         parts["services", name] = ecs.services(aws, name)
         parts["running", name] = ecs.tasks(aws, name, "RUNNING")
         parts["stopped", name] = ecs.tasks(aws, name, "STOPPED")
-        parts["hosts", name] = ecs.container_instances(aws, name)
     return await aws.gather(parts)
 
 
 def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
-    yield from each(answer.get("settings", {}).get("settings", ()), setting_samples)
-    yield from each(answer.get("rules", {}).get("Rules", ()), lambda rule: rule_samples(rule, deployment))
-    clusters = answer.get("clusters", {}).get("clusters", ())
+    clusters = answer.get("clusters", ())
     yield from each(clusters, cluster_samples)
-    gone = {cluster.get("clusterName") for cluster in clusters if cluster.get("status") == "INACTIVE"}
-    for cluster in sorted(deployment.resources(CLUSTER).keys() - gone):
+    for cluster in ecs.living(clusters, deployment):
         yield from in_cluster(cluster, answer, deployment)
 
 
 def in_cluster(cluster: str, answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
-    services, definitions = answer.get(("services", cluster), (UNREAD, {}))
-    running, stopped, hosts = (answer.get((what, cluster), UNREAD) for what in ("running", "stopped", "hosts"))
-    for described in (services, running, stopped, hosts):
-        for failure in described.failures:
-            yield Malformed(str(failure.get("arn")), f"ECS could not describe it: {failure.get('reason')}")
-
+    services, definitions = answer.get(("services", cluster), (ecs.UNREAD, {}))
+    running, stopped = (answer.get((what, cluster), ecs.UNREAD) for what in ("running", "stopped"))
+    for described in (services, running, stopped):
+        yield from described.refused()
     active = [service for service in services.found if service.get("status") == "ACTIVE"]  # not DRAINING, INACTIVE
     yield from each(active, lambda service: service_samples(service, cluster, definitions, deployment))
     yield from each(active, lambda service: task_samples(service, cluster, running, stopped))
-    yield from each(hosts.found, lambda host: host_samples(host, cluster))
-    yield from each([hosts] if hosts.complete else [], lambda listed: status_samples(listed, cluster))
+
+
+def cluster_samples(cluster: dict[str, Any]) -> Iterator[Sample]:
+    for setting in cluster.get("settings", ()):
+        if setting["name"] == "containerInsights" and cluster["status"] == "ACTIVE":
+            yield INSIGHTS.sample(setting["value"] != "disabled", ecs_cluster=cluster["clusterName"])
 
 
 def service_samples(
@@ -215,47 +168,13 @@ def task_samples(
             yield STOPPED.sample(ends[reason], **labels, reason=reason)
 
 
-def host_samples(host: dict[str, Any], cluster: str) -> Iterator[Sample]:
-    labels = {"ecs_cluster": cluster, "instance_id": host["ec2InstanceId"]}
-    yield AGENT.sample(host["agentConnected"], **labels)
-    health = host.get("healthStatus", {}).get("overallStatus")
-    if health in ("OK", "IMPAIRED"):
-        yield HEALTHY.sample(health == "OK", **labels)
-
-
-def status_samples(hosts: ecs.Described, cluster: str) -> Iterator[Sample]:
-    counts = Counter(host["status"] for host in hosts.found)
-    for status in STATUSES:
-        yield HOSTS.sample(counts[status], ecs_cluster=cluster, status=status.lower())
-
-
-def cluster_samples(cluster: dict[str, Any]) -> Iterator[Sample]:
-    for setting in cluster.get("settings", ()):
-        if setting["name"] == "containerInsights" and cluster["status"] == "ACTIVE":
-            yield INSIGHTS.sample(setting["value"] != "disabled", ecs_cluster=cluster["clusterName"])
-
-
-def setting_samples(setting: dict[str, Any]) -> Iterator[Sample]:
-    if setting["name"] in SETTINGS:
-        yield SETTING.sample(setting["value"] == "enabled", setting=setting["name"])
-
-
-def rule_samples(rule: dict[str, Any], deployment: Deployment) -> Iterator[Sample]:
-    name = rule["Name"]
-    if deployment.owner(RULE, name) is None or "ScheduleExpression" not in rule:
-        return
-    yield SCHEDULED.sample(rule["State"].startswith("ENABLED"), rule=name)
-    if (seconds := interval_of(rule["ScheduleExpression"])) is not None:
-        yield SCHEDULE.sample(seconds, rule=name)
-
-
 COLLECTOR = Collector(
     name="ecs",
     interval=60,
     actions=ACTIONS,
     families=(
         *(DESIRED, RUNNING, PENDING, INFO, MIN_TASKS, ZONES, ROLLOUT, CREATED, FAILED, MIN_HEALTHY, MEMORY, STOPPED),
-        *(INSIGHTS, HOSTS, AGENT, HEALTHY, SETTING, SCHEDULED, SCHEDULE),
+        INSIGHTS,
     ),
     fetch=fetch,
     samples=samples,

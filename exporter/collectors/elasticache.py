@@ -89,12 +89,11 @@ EVICTIONS = Family(
 )
 
 ACTIONS = (
-    *(
-        "elasticache:DescribeReplicationGroups",
-        "elasticache:DescribeCacheClusters",
-        "elasticache:DescribeUpdateActions",
-    ),
-    *("elasticache:DescribeCacheParameters", "cloudwatch:GetMetricData"),
+    "elasticache:DescribeReplicationGroups",
+    "elasticache:DescribeCacheClusters",
+    "elasticache:DescribeUpdateActions",
+    "elasticache:DescribeCacheParameters",
+    "cloudwatch:GetMetricData",
 )
 
 HOUR = 3_600

@@ -1,7 +1,7 @@
 """Patches: which hosts lack security fixes, run an old image, or an operating system that gets no fixes any more?
 
-Practice: BP-17, BP-18 and BP-24 (operating system), BP-19 (launch templates), BP-66 (patches), BP-67 (bastion).
-Cost: 3, 1 for each 50 hosts and 1 for each 200 images; 1 billed metric for each burstable host.
+Practice: BP-17, BP-18 and BP-24 (operating system), BP-66 (patches), BP-67 (bastion).
+Cost: 2 that others share, 1 for each 50 hosts and 1 for each 200 images; 1 billed metric for each burstable host.
 API: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeInstancePatchStates.html
 """
 
@@ -15,7 +15,7 @@ from ..answer import Answer
 from ..aws import Aws
 from ..collector import Collector
 from ..deployment import UNASSIGNED, Deployment, as_dict
-from ..hosts import INSTANCE, Host, hosts, is_outdated, tagged_instances, version_numbers
+from ..hosts import INSTANCE, Host, hosts, tagged_instances
 from ..metric_data import Metric
 from ..metrics import Family, Malformed, Sample, each
 
@@ -60,21 +60,13 @@ SUPPORT_END = Family(
 CREDITS = Family(
     "tts_aws_ec2_cpu_credit_balance", "CPU credits of a burstable host (CloudWatch AWS/EC2 CPUCreditBalance).", HOST
 )
-OUTDATED = Family(
-    "tts_aws_ec2_launch_template_outdated",
-    "The host was started from an older launch template or configuration than its group has now "
-    "(Auto Scaling AutoScalingGroup.LaunchTemplate, MixedInstancesPolicy, LaunchConfigurationName).",
-    HOST,
-    "flag",
-)
 
-HOSTS = (INFO, LAUNCHED, IMAGE_CREATED, SUPPORT_END, CREDITS, OUTDATED)
+HOSTS = (INFO, LAUNCHED, IMAGE_CREATED, SUPPORT_END, CREDITS)
 PATCHES = (SCANNED, APPLICABLE, FAILED, REBOOT, MISSING)
 
 ACTIONS = (
     "ec2:DescribeInstances",
     "autoscaling:DescribeAutoScalingGroups",
-    "ec2:DescribeLaunchTemplateVersions",
     "ec2:DescribeImages",
     "ssm:DescribeInstancePatchStates",
     "cloudwatch:GetMetricData",
@@ -95,13 +87,7 @@ SUPPORT = {"amzn2-ami-": datetime(2026, 6, 30, tzinfo=UTC), "al2023-ami-": datet
 
 
 async def fetch(aws: Aws, deployment: Deployment) -> Answer:
-    return await aws.gather(
-        {
-            **listings(aws),
-            "versions": aws.read("ec2", "DescribeLaunchTemplateVersions", Versions=["$Latest", "$Default"]),
-            "details": details(aws, deployment),
-        }
-    )
+    return await aws.gather({**listings(aws), "details": details(aws, deployment)})
 
 
 def listings(aws: Aws) -> dict[str, Any]:
@@ -143,13 +129,11 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
     owned, details = hosts(answer, deployment), answer.get("details", {})
     described = details.get("images", {}).values()
     images = {image.get("ImageId"): image for part in described for image in part["Images"]}
-    numbers = version_numbers(answer.get("versions", {}).get("LaunchTemplateVersions", ()))
     if "instances" in answer and "groups" in answer:
         unassigned = deployment.unassigned(INSTANCE, tagged_instances(answer))
         yield UNASSIGNED.sample(unassigned, resource_type=INSTANCE)
     yield from each(owned, lambda host: host_samples(host, details.get("credits", {})))
     yield from each(owned, lambda host: image_samples(host, images))
-    yield from each(owned, lambda host: template_samples(host, numbers))
     for part in details.get("patches", {}).values():
         yield from each(part["InstancePatchStates"], patch_samples)
 
@@ -181,11 +165,6 @@ def image_samples(host: Host, images: Mapping[str, Mapping[str, Any]]) -> Iterat
     for prefix, end in SUPPORT.items():
         if image.get("Name", "").startswith(prefix):
             yield SUPPORT_END.sample(end, instance_id=id_)
-
-
-def template_samples(host: Host, numbers: Mapping[tuple[str, str], int]) -> Iterator[Sample]:
-    if (old := is_outdated(host, numbers)) is not None:
-        yield OUTDATED.sample(old, instance_id=host.instance["InstanceId"])
 
 
 def patch_samples(state: dict[str, Any]) -> Iterator[Sample]:

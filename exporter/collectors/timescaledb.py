@@ -1,20 +1,20 @@
 """TimescaleDB's hosts and volumes: do they run, is the data on a volume that is attached, encrypted and copied?
 
-Practice: BP-20 and BP-48 (volumes), BP-49 (lifecycle policies), BP-57 (launches in a loop).
-Cost: 4, and 1 for each Auto Scaling group of TimescaleDB and ECS; patches and backups share 3 of them.
+Practice: BP-20 and BP-48 (volumes), BP-49 (lifecycle policies), BP-56 (replica).
+Cost: 4, of which autoscaling, patches and backups share 3.
 API: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVolumes.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from ..answer import Answer
 from ..aws import Aws
 from ..collector import Collector
 from ..deployment import UNASSIGNED, Deployment
-from ..hosts import GROUP, Host, hosts
+from ..hosts import Host, hosts
 from ..metrics import Family, Malformed, Sample, each
 
 VOLUME_TYPE, POLICY_TYPE = "AWS::EC2::Volume", "AWS::DLM::LifecyclePolicy"
@@ -41,11 +41,6 @@ POLICY = Family(
     ("policy",),
     "flag",
 )
-LAUNCHES = Family(
-    "tts_aws_autoscaling_launches",
-    "Instances launched in the hour before the read (Auto Scaling Activity.Description, StartTime).",
-    ("autoscaling_group",),
-)
 RUNNING = Family(
     "tts_aws_timescaledb_instance_running",
     "The host runs; role (master, replica) by its stack's template (EC2 Instance.State).",
@@ -58,13 +53,9 @@ ACTIONS = (
     "autoscaling:DescribeAutoScalingGroups",
     "ec2:DescribeVolumes",
     "dlm:GetLifecyclePolicies",
-    "autoscaling:DescribeScalingActivities",
 )
 
 ROLES = {"2-5-db-timescale-master": "master", "2-6-db-timescale-replica": "replica"}
-# Groups whose instances set themselves up, and so can fail to again and again.
-LAUNCHING = (*ROLES, "5-1-ecs-cluster")
-HOUR = 3_600
 
 
 async def fetch(aws: Aws, deployment: Deployment) -> Answer:
@@ -74,37 +65,8 @@ async def fetch(aws: Aws, deployment: Deployment) -> Answer:
             "groups": aws.read("autoscaling", "DescribeAutoScalingGroups"),
             "volumes": aws.read("ec2", "DescribeVolumes"),
             "policies": aws.read("dlm", "GetLifecyclePolicies"),
-            "activities": activities(aws, deployment),
         }
     )
-
-
-async def activities(aws: Aws, deployment: Deployment) -> tuple[float, dict[str, Any]]:
-    """When it was asked, and the newest activities of each group.
-
-    AWS remembers six weeks, newest first. One page for all groups mostly reaches back an hour; else each is asked.
-    """
-    described = await aws.read("autoscaling", "DescribeAutoScalingGroups")
-    names = sorted(
-        group.get("AutoScalingGroupName", "") for group in described["AutoScalingGroups"] if launches(group, deployment)
-    )
-    page = await aws.read("autoscaling", "DescribeScalingActivities", pages=1)
-    found = page["Activities"]
-    if "NextToken" not in page or min(one["StartTime"].timestamp() for one in found) < aws.now - HOUR:
-        by_group = {
-            name: {"Activities": [one for one in found if one["AutoScalingGroupName"] == name]} for name in names
-        }
-        return aws.now, by_group
-    parts = {
-        name: aws.read("autoscaling", "DescribeScalingActivities", AutoScalingGroupName=name, pages=1) for name in names
-    }
-    return aws.now, await aws.gather(parts)
-
-
-def launches(group: Mapping[str, Any], deployment: Deployment) -> bool:
-    """Whether a group is the deployment's and its instances are TimescaleDB or ECS hosts."""
-    stack = deployment.owner(GROUP, group.get("AutoScalingGroupName", ""), group.get("Tags", ()))
-    return stack is not None and deployment.template_of(stack) in LAUNCHING
 
 
 def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
@@ -122,9 +84,6 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
     yield from each(volumes, lambda volume: volume_samples(volume, deployment))
     yield from each(policies, lambda policy: policy_samples(policy, deployment))
     yield from each(hosts(answer, deployment), host_samples)
-    if "activities" in answer:
-        asked, by_group = answer["activities"]
-        yield from each(by_group.items(), lambda item: launch_samples(item[0], item[1], asked))
 
 
 def volume_samples(volume: dict[str, Any], deployment: Deployment) -> Iterator[Sample]:
@@ -161,22 +120,11 @@ def host_samples(host: Host) -> Iterator[Sample]:
         yield RUNNING.sample(running, instance_id=host.instance["InstanceId"], role=role)
 
 
-def launch_samples(group: str, answer: dict[str, Any], asked: float) -> Iterator[Sample]:
-    # A launch that got no instance, for want of capacity say, names none.
-    launched = [
-        activity
-        for activity in answer["Activities"]
-        if activity["Description"].startswith("Launching a new EC2 instance: ")
-        and activity["StartTime"].timestamp() > asked - HOUR
-    ]
-    yield LAUNCHES.sample(len(launched), autoscaling_group=group)
-
-
 COLLECTOR = Collector(
     name="timescaledb",
     interval=300,
     actions=ACTIONS,
-    families=(INFO, SIZE, ENCRYPTED, ATTACHED, POLICY, LAUNCHES, RUNNING, UNASSIGNED),
+    families=(INFO, SIZE, ENCRYPTED, ATTACHED, POLICY, RUNNING, UNASSIGNED),
     fetch=fetch,
     samples=samples,
 )

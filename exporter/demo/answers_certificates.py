@@ -139,6 +139,7 @@ def list_resource_record_sets(world: World, request: Request) -> Facts:
                 else:
                     shown |= {"TTL": 300, "ResourceRecords": [{"Value": str(item.get("AliasTarget", "203.0.113.1"))}]}
                 records.append(shown)
+            records.sort(key=lambda record: (str(record["Name"]).split(".")[::-1], record["Type"]))
             return {"ResourceRecordSets": records, "IsTruncated": False, "MaxItems": "300"}
     raise AwsError("NoSuchHostedZone", f"No hosted zone found with ID: {wanted}", 404)
 

@@ -58,6 +58,24 @@ def _groups(view: View, host: Facts) -> list[Facts]:
     return [{"GroupId": id_, "GroupName": f"{view.name}-{host['_role']}"} for id_ in ids]
 
 
+def _interface(view: View, host: Facts, private: str, public: str | None) -> Facts:
+    """Its only network interface; the inventory's own `NetworkInterfaces` replace it."""
+    association = {"Association": {"PublicIp": public, "IpOwnerId": "amazon"}} if public else {}
+    return {
+        "NetworkInterfaceId": invented("eni-0", host["InstanceId"], digits=16),
+        "Status": "in-use",
+        "InterfaceType": "interface",
+        "SubnetId": _subnet(view, host).get("SubnetId", ""),
+        "VpcId": view.get("vpc", "VpcId") or "",
+        "OwnerId": view.account,
+        "Groups": host.get("SecurityGroups", _groups(view, host)),
+        "PrivateIpAddress": private,
+        "PrivateIpAddresses": [{"Primary": True, "PrivateIpAddress": private, **association}],
+        "Ipv6Addresses": [],
+        **association,
+    }
+
+
 def _instance(view: View, host: Facts) -> Facts:
     number = int(invented("", host["InstanceId"], digits=4), 16)
     private = f"10.10.{number % 64}.{number // 256}"
@@ -87,6 +105,7 @@ def _instance(view: View, host: Facts) -> Facts:
         Monitoring={"State": "disabled"},
         IamInstanceProfile={"Arn": f"arn:aws:iam::{view.account}:instance-profile/{view.name}-{host['_role']}"},
         SecurityGroups=_groups(view, host),
+        NetworkInterfaces=[_interface(view, host, private, host.get("PublicIpAddress", public))],
         BlockDeviceMappings=devices,
         RootDeviceName="/dev/sda",
         Tags=view.tags("AWS::EC2::Instance", host["InstanceId"]),

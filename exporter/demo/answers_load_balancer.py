@@ -123,17 +123,19 @@ def describe_target_health(world: World, request: Request) -> Facts:
         "initial": "Elb.InitialHealthChecking",
         "unused": "Target.NotInUse",
     }
+    hosts = [host["_instanceId"] for host in view.all("ecs", "container_instances")]
     found: list[Facts] = []
     for state, count in (item.get("_health") or {"healthy": 2}).items():
         state = state if group["LoadBalancerArns"] else "unused"
         for _ in range(count):
             index = len(found)
-            address = f"10.10.{32 + index % 2 * 16}.{20 + index}"
-            target = invented("i-0", name, index, digits=16) if group["TargetType"] == "instance" else address
+            target = {"Id": f"10.10.{32 + index % 2 * 16}.{20 + index}", "AvailabilityZone": zones[index % len(zones)]}
+            if group["TargetType"] == "instance":  # AWS does not say where that is
+                target = {"Id": hosts[index] if index < len(hosts) else invented("i-0", name, index, digits=16)}
             reason = {"Reason": states[state]} if state in states else {}
             found.append(
                 {
-                    "Target": {"Id": target, "Port": group["Port"], "AvailabilityZone": zones[index % len(zones)]},
+                    "Target": {**target, "Port": group["Port"]},
                     "HealthCheckPort": str(group["Port"]),
                     "TargetHealth": {"State": state, **reason},
                 }

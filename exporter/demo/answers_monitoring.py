@@ -60,6 +60,13 @@ def list_queues(world: World, request: Request) -> Facts:
     return {"QueueUrls": [url for url in urls if url.rpartition("/")[2].startswith(prefix)]}
 
 
+def get_queue_url(world: World, request: Request) -> Facts:
+    for url in list_queues(world, request)["QueueUrls"]:
+        if url.rpartition("/")[2] == request.parameters["QueueName"]:
+            return {"QueueUrl": url}
+    raise AwsError("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
+
+
 def get_queue_attributes(world: World, request: Request) -> Facts:
     """All strings, and nothing at all unless attributes are asked for; the oldest message's age is CloudWatch's."""
     wanted = request.parameters.get("AttributeNames") or []
@@ -171,6 +178,7 @@ OPERATIONS: dict[tuple[str, str], Handler] = {
     ("sns", "ListSubscriptionsByTopic"): list_subscriptions_by_topic,
     ("sns", "GetTopicAttributes"): get_topic_attributes,
     ("sqs", "ListQueues"): list_queues,
+    ("sqs", "GetQueueUrl"): get_queue_url,
     ("sqs", "GetQueueAttributes"): get_queue_attributes,
     ("events", "ListRules"): list_rules,
     ("events", "ListTargetsByRule"): list_targets_by_rule,

@@ -232,18 +232,22 @@ class Pager:
         return dict.fromkeys(self._outputs, token)
 
     def _found(self, items: list[tuple[str, Any]]) -> int:
-        """Where the item is that an input such as StartRecordName names."""
+        """Where the item is that an input such as StartRecordName names, or else the first behind it."""
         asked = zip(self._inputs, CONTINUED_AT[self._key], strict=True)
         wanted = {member: self._request.parameters[name] for name, member in asked if name in self._request.parameters}
-        for index, (_, item) in enumerate(items):
-            if all(item.get(member) == value for member, value in wanted.items()):
-                return index
-        if wanted:
-            raise self._refusal("token", f"There is no {wanted}.")
-        return 0
+
+        def place(item: Mapping[str, Any]) -> list[Any]:
+            return [_order(member, item.get(member, "")) for member in wanted]
+
+        return next((index for index, (_, item) in enumerate(items) if place(item) >= place(wanted)), len(items))
 
     def _refusal(self, trouble: Any, message: str) -> Any:
         return refusal(trouble, self._request.service, self._protocol, message)
+
+
+def _order(member: str, value: str) -> Any:
+    """By what Route 53 sorts records: a name by its labels from the last to the first."""
+    return value.removesuffix(".").split(".")[::-1] if member == "Name" else value
 
 
 def _names(known: Any) -> tuple[str, ...]:

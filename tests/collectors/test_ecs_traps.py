@@ -19,7 +19,6 @@ from exporter.demo.server import Standin
 from exporter.deployment import Deployment
 from exporter.ecs import Described, reason_of
 from exporter.metrics import Malformed
-from exporter.schedules import interval_of
 
 Series = Callable[[Any], dict[str, float]]
 CLUSTER = "acme-prod-eu1"
@@ -28,12 +27,8 @@ DEFINITION = "arn:aws:ecs:eu-west-1:111122223333:task-definition/gs:1"
 
 @pytest.fixture
 def deployment(deployment: Deployment) -> Deployment:
-    """One cluster, the rule of certbot, and one that no schedule runs."""
-    owned = {
-        "AWS::ECS::Cluster": {CLUSTER: "acme-prod-eu1-5-1-ecs-cluster"},
-        "AWS::Events::Rule": {"certbot": "", "on-change": ""},
-    }
-    return replace(deployment, owned=owned)
+    """One cluster."""
+    return replace(deployment, owned={"AWS::ECS::Cluster": {CLUSTER: "acme-prod-eu1-5-1-ecs-cluster"}})
 
 
 def service(name: str = "gs", **fields: Any) -> dict[str, Any]:
@@ -58,7 +53,7 @@ def described(*found: dict[str, Any], complete: bool = True) -> Described:
 
 
 def answered(*services: dict[str, Any], definition: dict[str, Any] | None = None, **parts: Any) -> Answer:
-    """An answer with these services and, by name, other parts of the cluster (running, stopped, hosts)."""
+    """An answer with these services and, by name, other parts of the cluster (running, stopped)."""
     answer = Answer()
     definitions = {} if definition is None else {DEFINITION: {"taskDefinition": definition}}
     answer["services", CLUSTER] = (described(*services), definitions)
@@ -332,57 +327,10 @@ def test_memory(served: Served) -> None:
     assert name not in served(answered(service()))
 
 
-def test_hosts(served: Served) -> None:
-    """Hosts are counted by status, all of them known; their health only where ECS knows it."""
-    hosts = described(
-        {"ec2InstanceId": "i-1", "status": "ACTIVE", "agentConnected": True, "healthStatus": {"overallStatus": "OK"}},
-        {"ec2InstanceId": "i-2", "status": "ACTIVE", "agentConnected": True},
-        {
-            "ec2InstanceId": "i-3",
-            "status": "DRAINING",
-            "agentConnected": False,
-            "healthStatus": {"overallStatus": "IMPAIRED"},
-        },
-        {
-            "ec2InstanceId": "i-4",
-            "status": "REGISTERING",
-            "agentConnected": True,
-            "healthStatus": {"overallStatus": "INITIALIZING"},
-        },
-    )
-
-    found = served(answered(hosts=hosts))
-
-    def of(family: str) -> dict[str, float]:
-        start = f'{family}{{ecs_cluster="{CLUSTER}",'
-        return {name.removeprefix(start): value for name, value in found.items() if name.startswith(start)}
-
-    assert of("container_instance_agent_connected") == {
-        'instance_id="i-1"}': 1,
-        'instance_id="i-2"}': 1,
-        'instance_id="i-3"}': 0,
-        'instance_id="i-4"}': 1,
-    }
-    assert of("container_instance_healthy") == {'instance_id="i-1"}': 1, 'instance_id="i-3"}': 0}
-    assert of("container_instances") == {
-        'status="active"}': 2,
-        'status="draining"}': 1,
-        'status="registering"}': 1,
-        'status="deregistering"}': 0,
-        'status="registration_failed"}': 0,
-    }
-
-
-def test_cluster_without_hosts(served: Served) -> None:
-    """A cluster on Fargate alone has 0 hosts; one whose hosts could not be read has no number."""
-    assert set(served(answered(hosts=described())).values()) == {0}
-    assert served(answered(hosts=described(complete=False))) == {}
-
-
 def test_deleted_cluster(served: Served) -> None:
     """ECS describes a deleted cluster for a while as inactive: nothing is served of it."""
-    answer = answered(service(), hosts=described())
-    answer["clusters"] = {"clusters": [{"clusterName": CLUSTER, "status": "INACTIVE", "settings": []}]}
+    answer = answered(service())
+    answer["clusters"] = [{"clusterName": CLUSTER, "status": "INACTIVE", "settings": []}]
 
     assert served(answer) == {}
 
@@ -393,66 +341,10 @@ def test_container_insights(served: Served) -> None:
     def insights(value: str) -> float:
         settings = [{"name": "containerInsights", "value": value}]
         answer = Answer()
-        answer["clusters"] = {"clusters": [{"clusterName": CLUSTER, "status": "ACTIVE", "settings": settings}]}
+        answer["clusters"] = [{"clusterName": CLUSTER, "status": "ACTIVE", "settings": settings}]
         return served(answer)[f'container_insights_enabled{{ecs_cluster="{CLUSTER}"}}']
 
     assert (insights("enabled"), insights("enhanced"), insights("disabled")) == (1, 1, 0)
-
-
-def test_account_settings(served: Served) -> None:
-    """Of the account's settings those that the vendor asks for are served, enabled or not."""
-    answer = Answer()
-    answer["settings"] = {
-        "settings": [
-            {"name": "awsvpcTrunking", "value": "disabled"},
-            {"name": "taskLongArnFormat", "value": "enabled"},
-            {"name": "guardDutyActivate", "value": "on"},
-        ]
-    }
-
-    assert served(answer) == {
-        'account_setting_enabled{setting="awsvpcTrunking"}': 0,
-        'account_setting_enabled{setting="taskLongArnFormat"}': 1,
-    }
-
-
-def test_schedules(served: Served) -> None:
-    """Only scheduled rules of the deployment count; a disabled one still tells its interval."""
-    rate = "rate(14 days)"
-    answer = Answer()
-    answer["rules"] = {
-        "Rules": [
-            {"Name": "certbot", "State": "DISABLED", "ScheduleExpression": rate},
-            {"Name": "on-change", "State": "ENABLED", "EventPattern": "{}"},
-            {"Name": "somebody-else", "State": "ENABLED", "ScheduleExpression": rate},
-        ]
-    }
-
-    assert served(answer) == {
-        'scheduled_task_enabled{rule="certbot"}': 0,
-        'scheduled_task_interval_seconds{rule="certbot"}': 14 * 86_400,
-    }
-
-
-@pytest.mark.parametrize(
-    ("expression", "seconds"),
-    [
-        ("rate(1 minute)", 60),
-        ("rate(12 hours)", 43_200),
-        ("rate(2 days)", 172_800),
-        ("cron(15 * * * ? *)", 3_600),
-        ("cron(0 3 * * ? *)", 86_400),
-        ("cron(0 3 ? * * *)", 86_400),
-        ("cron(0 3 ? * MON *)", 7 * 86_400),
-        ("cron(0 3 1 * ? *)", 31 * 86_400),
-        ("cron(0 3 ? * MON-FRI *)", None),
-        ("cron(0 3 */2 * ? *)", None),
-        ("at(2026-11-22T12:00:00)", None),
-    ],
-)
-def test_intervals_of_schedules(expression: str, seconds: float | None) -> None:
-    """A rate is exact, a plainly regular cron expression is understood, any other gives no interval."""
-    assert interval_of(expression) == seconds
 
 
 @pytest.mark.parametrize(
@@ -587,7 +479,8 @@ def test_without_a_cluster(standin: Standin, clock: FrozenClock, deployment: Dep
     answer, failures = fetched(clock, replace(deployment, owned={}))
 
     assert failures == []
-    assert set(answer) == {"settings", "rules"}
+    assert dict(answer) == {"clusters": []}
+    assert not [key for key in standin.calls if key[3] == "DescribeClusters"]
 
 
 def test_cluster_that_is_gone(standin: Standin, clock: FrozenClock, deployment: Deployment, series: Series) -> None:

@@ -43,14 +43,6 @@ def instance(**fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def member(**fields: Any) -> dict[str, Any]:
-    return {"InstanceId": HOST, "LifecycleState": "InService", "HealthStatus": "Healthy"} | fields
-
-
-def template(version: str | None, id_: str = "lt-1") -> dict[str, str]:
-    return {"LaunchTemplateId": id_} | ({} if version is None else {"Version": version})
-
-
 def group(**fields: Any) -> dict[str, Any]:
     return {"AutoScalingGroupName": GROUP, "Tags": tags(stack=STACK)} | fields
 
@@ -241,86 +233,6 @@ def test_cpu_credits(served: Served) -> None:
 
     assert served(instance(), details={"credits": {metric: 0.0}})["cpu_credit_balance"] == 0
     assert "cpu_credit_balance" not in served(instance(), details={"credits": {}})
-
-
-VERSIONS = {
-    "LaunchTemplateVersions": [
-        {"LaunchTemplateId": "lt-1", "VersionNumber": 10, "DefaultVersion": False},
-        {"LaunchTemplateId": "lt-1", "VersionNumber": 7, "DefaultVersion": True},
-        {"LaunchTemplateId": "lt-2", "VersionNumber": 3, "DefaultVersion": True},
-    ]
-}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "started", "old"),
-    [
-        ("10", "9", True),  # as words, 9 is the greater
-        ("7", "7", False),
-        ("7", "10", False),
-        ("$Latest", "10", False),
-        ("$Latest", "7", True),
-        ("$Default", "7", False),
-        ("$Default", "6", True),
-        (None, "7", False),  # without a version a group takes the default one
-    ],
-)
-def test_launch_template_versions(served: Served, wanted: str | None, started: str, *, old: bool) -> None:
-    """Versions are numbers in words, or words for a number, and are compared as numbers."""
-    its = group(LaunchTemplate=template(wanted), Instances=[member(LaunchTemplate=template(started))])
-
-    assert served(instance(), groups=(its,), versions=VERSIONS)["launch_template_outdated"] == old
-
-
-def test_version_that_is_unknown(served: Served) -> None:
-    """Where the templates could not be read, "$Latest" says nothing."""
-    its = group(LaunchTemplate=template("$Latest"), Instances=[member(LaunchTemplate=template("7"))])
-
-    assert "launch_template_outdated" not in served(instance(), groups=(its,))
-
-
-def test_mixed_instances_policy(served: Served) -> None:
-    """A group with a policy names its template there, and other templates for kinds of instances."""
-    policy = {
-        "LaunchTemplate": {
-            "LaunchTemplateSpecification": template("7"),
-            "Overrides": [{"InstanceType": "m6g.large", "LaunchTemplateSpecification": template("3", "lt-2")}],
-        }
-    }
-
-    def old(started: dict[str, str]) -> float:
-        its = group(MixedInstancesPolicy=policy, Instances=[member(LaunchTemplate=started)])
-        return served(instance(), groups=(its,), versions=VERSIONS)["launch_template_outdated"]
-
-    assert (old(template("7")), old(template("6")), old(template("3", "lt-2")), old(template("2", "lt-2"))) == (
-        0,
-        1,
-        0,
-        1,
-    )
-    assert old(template("9", "lt-3")) == 1
-
-
-def test_launch_configurations(served: Served) -> None:
-    """Old stacks have launch configurations, which have no version: another name is a newer one."""
-
-    def old(**started: str) -> float:
-        its = group(LaunchConfigurationName="conf-2", Instances=[member(**started)])
-        return served(instance(), groups=(its,))["launch_template_outdated"]
-
-    assert (old(LaunchConfigurationName="conf-2"), old(LaunchConfigurationName="conf-1"), old()) == (0, 1, 1)
-
-
-def test_group_that_got_a_template(served: Served) -> None:
-    """An instance that a launch configuration started is older than the template that replaced it."""
-    its = group(LaunchTemplate=template("1"), Instances=[member(LaunchConfigurationName="conf-1")])
-
-    assert served(instance(), groups=(its,))["launch_template_outdated"] == 1
-
-
-def test_instance_without_a_group(served: Served) -> None:
-    """What no group started cannot be older than its template."""
-    assert "launch_template_outdated" not in served(instance(Tags=tags(stack="acme-prod-eu1-1-2-bastion")))
 
 
 def test_unread_groups(deployment: Deployment) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from exporter.metrics import Malformed
 
 Series = Callable[[Any], dict[str, float]]
 Served = Callable[..., dict[str, float]]
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MASTER = "acme-prod-eu1-2-5-db-timescale-master"
 REPLICA = "acme-prod-eu1-2-6-db-timescale-replica"
 UNASSIGNED = 'unassigned_resources{resource_type="AWS::EC2::Volume"}'
@@ -132,28 +130,6 @@ def test_instances(served: Served) -> None:
     assert served(instances={"Reservations": [{"Instances": [each]} for each in instances]}) == {
         'timescaledb_instance_running{instance_id="i-1",role="master"}': 1,
         'timescaledb_instance_running{instance_id="i-2",role="replica"}': 0,
-    }
-
-
-def test_launches_of_the_last_hour(served: Served) -> None:
-    """AWS remembers activities for six weeks, terminations among them: launches of the hour before the read count."""
-
-    def activity(minutes: int, description: str) -> dict[str, Any]:
-        return {"StartTime": NOW - timedelta(minutes=minutes), "Description": description, "StatusCode": "Successful"}
-
-    activities = [
-        activity(5, "Launching a new EC2 instance: i-1"),
-        activity(10, "Terminating EC2 instance: i-2"),
-        activity(55, "Launching a new EC2 instance: i-2"),
-        activity(56, "Launching a new EC2 instance.  Status Reason: We currently do not have sufficient capacity."),
-        activity(65, "Launching a new EC2 instance: i-3"),
-    ]
-
-    found = served(activities=(NOW.timestamp(), {"group": {"Activities": activities}, "quiet": {"Activities": []}}))
-
-    assert found == {
-        'autoscaling_launches{autoscaling_group="group"}': 2,
-        'autoscaling_launches{autoscaling_group="quiet"}': 0,
     }
 
 

@@ -178,6 +178,8 @@ def questions(ask: Asker, service: str, operation: str) -> list[dict[str, Any]]:
             return [{"AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}]
         case "sns", "ListSubscriptionsByTopic" | "GetTopicAttributes":
             return each("TopicArn", [topic["TopicArn"] for topic in facts.get("sns") or ()])
+        case "sqs", "GetQueueUrl":
+            return each("QueueName", [q["QueueUrl"].rpartition("/")[2] for q in facts.get("sqs") or ()])
         case "sqs", "GetQueueAttributes":
             return [{"QueueUrl": q["QueueUrl"], "AttributeNames": ["All"]} for q in facts.get("sqs") or ()]
         case "events", "ListTargetsByRule":

@@ -252,17 +252,37 @@ def refused(call: Any, **parameters: Any) -> str:
             "ValidationError",
         ),
         ("rds", "DescribeDBClusters", "describe_db_clusters", {"Marker": "made up"}, "InvalidParameterValue"),
-        ("route53", "ListResourceRecordSets", "list_resource_record_sets",
-         {"HostedZoneId": "Z1", "StartRecordName": "no.such."}, "InvalidInput"),
     ],
-)  # fmt: skip
+)
 def test_out_of_bounds(
     toy: Toy, url: str, service: str, operation: str, method: str, parameters: dict[str, Any], code: str
 ) -> None:
     """Sizes, numbers of ids and tokens that AWS refuses are refused with the service's own code."""
-    toy.answers(service, operation, records(1) if service == "route53" else {})
+    toy.answers(service, operation, {})
 
     assert refused(getattr(client(url, service), method), **parameters) == code
+
+
+@pytest.mark.parametrize(
+    ("start", "first"),
+    [
+        ("a.example.", "a.example."),
+        ("a.example", "a.example."),
+        ("b.example.", "\\052.c.example."),
+        ("z.example.", None),
+    ],
+)
+def test_records_begin_at_a_name_or_behind_it(toy: Toy, url: str, start: str, first: str | None) -> None:
+    """Route 53 lists from the first name that is not before the given one, as it sorts: by labels from the last."""
+    names = ["example.", "a.example.", "\\052.c.example.", "y.example."]
+    sets = [{"Name": name, "Type": "A", "TTL": 1, "ResourceRecords": [{"Value": "192.0.2.1"}]} for name in names]
+    toy.answers(
+        "route53", "ListResourceRecordSets", {"ResourceRecordSets": sets, "IsTruncated": False, "MaxItems": "1"}
+    )
+
+    answer = client(url, "route53").list_resource_record_sets(HostedZoneId="Z1", StartRecordName=start)
+
+    assert [found["Name"] for found in answer["ResourceRecordSets"]][:1] == ([first] if first else [])
 
 
 def test_most_ids_are_allowed(toy: Toy, url: str) -> None:
