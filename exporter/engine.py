@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from time import monotonic
@@ -19,13 +19,15 @@ from .clients import Clients
 from .clock import Clock
 from .collector import Collector
 from .config import Config, DeploymentConfig
-from .deployment import Deployment
+from .deployment import Deployment, target_labels
 from .errors import CALL_ERRORS, MISTAKES, ReadFailed
 from .metrics import Sample, lines
 from .own_metrics import deployment_samples, exporter_samples, merged
-from .poll import Job, target_labels
+from .poll import Job
+from .practice import Practice
 from .publication import Publication
-from .source import Source, SourceKey
+from .scorecards import Scorecards
+from .source import Source, SourceKey, look
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,12 @@ class Engine:
     """Everything that turns in the background. ``run`` until cancelled; ``apply`` a configuration at any time."""
 
     def __init__(
-        self, collectors: Iterable[Collector], clients: Clients, publication: Publication, clock: Clock
+        self,
+        collectors: Iterable[Collector],
+        clients: Clients,
+        publication: Publication,
+        clock: Clock,
+        practices: Sequence[Practice] = (),
     ) -> None:
         self.jobs: dict[tuple[str, str], Job] = {}
         self.sources: dict[SourceKey, Source] = {}
@@ -55,6 +62,7 @@ class Engine:
         self.complete = asyncio.Event()
         self._started = monotonic()
         self._collectors = tuple(collectors)
+        self.scorecards = Scorecards(practices, self._collectors, publication, clock)
         self._clients = clients
         self._publication = publication
         self._clock = clock
@@ -151,6 +159,7 @@ class Engine:
         for job in self.jobs.values():
             job.expire()
         self.publish()
+        await self.scorecards.update(self.config, self.watched(), self.jobs.values())
         await self._publication.build()
         self.ticked_at = monotonic()
         if complete:
@@ -170,7 +179,9 @@ class Engine:
     async def _open(self, key: SourceKey, config: Config) -> Source:
         region, role_arn, external_id = key
         account = await self._clients.account(region, role_arn, external_id)
-        return Source(key, reads_of(account, self._clock, config.cloudwatch.max_metrics_per_refresh))
+        limits = config.cloudwatch
+        reads = reads_of(account, self._clock, limits.max_metrics_per_refresh, limits.list_agent_metrics)
+        return Source(key, reads)
 
     async def _drop(self, key: SourceKey) -> None:
         source = self.sources.pop(key, None)
@@ -212,7 +223,7 @@ class Engine:
     async def _look(self, source: Source, aws: Aws) -> None:
         configured = source.configured
         try:
-            seen = await self._seen(source, aws)
+            seen = await look(source, aws, self.config)
         except ReadFailed:
             return  # on the attempt's account already
         except (*MISTAKES, *CALL_ERRORS) as error:
@@ -228,22 +239,6 @@ class Engine:
                 other.again.set()
         source.found = [each for each in seen if _is_ours(self.config, each)]
         self._reconcile(source)
-
-    async def _seen(self, source: Source, aws: Aws) -> list[Deployment]:
-        configured = source.configured
-        if not source.reads.account.account_id:
-            try:
-                identity = await aws.read("sts", "GetCallerIdentity", max_age=0)
-                source.reads.account.account_id = aws.account_id = identity["Account"]
-            except ReadFailed:
-                if not configured:
-                    raise
-        seen = await survey.survey(aws, configured, self.config.aws.parameter_keys, self.config.expect)
-        if not configured and any(failure.operation == "cloudformation.DescribeStacks" for failure in aws.failures):
-            # Names alone do not say which deployments are gone, or what they are called.
-            known = {each.stack_prefix for each in source.found}
-            seen = source.found + [each for each in seen if each.stack_prefix not in known]
-        return seen
 
     def _reconcile(self, source: Source) -> None:
         """Start and stop jobs so that they are those of the deployments that were seen here."""
@@ -273,6 +268,17 @@ class Engine:
         self.jobs.pop(key).withdraw()
         return self._tasks.pop(key)
 
+    def watched(self) -> dict[str, tuple[Deployment, str]]:
+        """By name: every deployment that is watched, and its staging twin's name, "" for none."""
+        seen = [each for source in self.sources.values() for each in source.found]
+        staging = {(each.network, each.cluster): each.name for each in seen if each.environment == "staging"}
+        twins = {
+            each.name: each.staging or staging.get((each.network, each.cluster), "")
+            for each in seen
+            if each.environment != "staging"
+        }
+        return {each.name: (each, twins.get(each.name, "")) for each in seen}
+
     def publish(self) -> None:
         """Publish what the engine knows of itself."""
         said: dict[Hashable, Hashable] = {}
@@ -294,12 +300,8 @@ class Engine:
                 {"account_id": account_id, "region": region},
                 lambda sources=sources: merged(sample for source in sources for sample in source.samples()),  # type: ignore[misc]
             )
-        seen = [each for source in self.sources.values() for each in source.found]
-        twins = {(each.network, each.cluster): each.name for each in seen if each.environment == "staging"}
-        for each in seen:
-            twin = each.staging or (
-                twins.get((each.network, each.cluster), "") if each.environment != "staging" else ""
-            )
+        watched = self.watched()
+        for each, twin in watched.values():
             say(
                 ("deployment", each.name),
                 (each, twin),
@@ -309,8 +311,8 @@ class Engine:
         # Unknown is not zero: until a survey has ended nobody knows how many there are, and of a shard that has none
         # others do.
         known = self._applied and all(source.surveyed or source.configured for source in self.sources.values())
-        counted = known and (bool(seen) or self.config.shard is None)
-        state = (len(seen) if counted else None, self._reload_successful, self._reloaded_at)
+        counted = known and (bool(watched) or self.config.shard is None)
+        state = (len(watched) if counted else None, self._reload_successful, self._reloaded_at)
         say("exporter", state, {}, lambda: exporter_samples(*state))
         for owner in self._said.keys() - said.keys():
             self._publication.withdraw(owner)

@@ -20,7 +20,7 @@ from .aws import Aws, Reads
 from .clock import Clock
 from .collector import Collector
 from .config import CollectorConfig
-from .deployment import UNASSIGNED, Deployment
+from .deployment import UNASSIGNED, Deployment, target_labels
 from .errors import REASONS, Failure, ReadFailed
 from .metrics import Family, Malformed, Sample, lines
 from .publication import Publication
@@ -115,13 +115,15 @@ class Job:
         self.last_success = 0.0
         self.last_attempt = 0.0
         self.failures: list[Failure] = []
+        self.samples: list[Sample] = []  # what is served now
+        self.oldest_read: float | None = None
+        self.changes = 0  # of what is served, or could not be read: tells whether there is something new to judge
         self.reads = reads
         self._publication = publication
         self._clock = clock
         self._answer = Answer()
         self._lasting: dict[tuple[str, tuple[str, ...]], Sample] = {}
         self._expires_at = inf
-        self._oldest_read: float | None = None
         self._duration = 0.0
         self._count = 0
         self._skipped = 0
@@ -193,6 +195,7 @@ class Job:
             aws.failures.append(deployment.unread)
         now = self._clock.time()
         aws.failures += self._publish(now, complete=not aws.failures)
+        self.changes += not self.attempted
         self.attempted = True
         self.last_attempt = aws.now
         self._duration = time.monotonic() - began
@@ -232,7 +235,7 @@ class Job:
         failures: list[Failure] = []
         self._answer = self._answer.at(now)
         age = self._answer.oldest()
-        self._oldest_read, self._expires_at = age or (None, inf)
+        self.oldest_read, self._expires_at = age or (None, inf)
         samples: list[Sample] = []
         with self._contained(failures):
             for sample in self.collector.samples(self._answer, self.deployment):
@@ -249,6 +252,8 @@ class Job:
         else:
             self._count = len(samples)
         self._lasting = lasting
+        self.changes += samples != self.samples
+        self.samples = samples
         target = target_labels(self.deployment)
         own = [sample for sample in samples if sample.family.scope == "deployment"]
         self._publication.publish(self.key, lines(own, target))
@@ -258,7 +263,7 @@ class Job:
         shared = [
             each for each in samples if each.family.scope == "account" and not (unread and each.family is UNASSIGNED)
         ]
-        self._publication.share(self._account_key, self.key, lines(shared, target), self._oldest_read or 0.0)
+        self._publication.share(self._account_key, self.key, lines(shared, target), self.oldest_read or 0.0)
         return failures
 
     @contextmanager
@@ -288,6 +293,7 @@ class Job:
                 log.info(
                     "reads again", extra=self._fields() | {"operation": failure.operation, "reason": failure.reason}
                 )
+        self.changes += before.keys() != after.keys()
         self.failures = [failure._replace(bug=None) for failure in after.values()]  # a traceback holds the answer
         if failures:
             self._failed_attempts = min(self._failed_attempts + 1, 30)
@@ -308,8 +314,8 @@ class Job:
         refused = {failure.action for failure in self.failures}
         for action in self.collector.actions:
             yield PERMISSION_MISSING.sample(action in refused, collector=name, action=action)
-        if self._oldest_read is not None:
-            yield OLDEST_READ.sample(self._oldest_read, collector=name)
+        if self.oldest_read is not None:
+            yield OLDEST_READ.sample(self.oldest_read, collector=name)
         if self.attempted:
             yield SUCCESS.sample(not self.failures, collector=name)
             yield LAST_ATTEMPT.sample(self.last_attempt, collector=name)
@@ -318,13 +324,3 @@ class Job:
 
     def _publish_self(self) -> None:
         self._publication.publish((*self.key, "self"), lines(self._self_samples(), target_labels(self.deployment)))
-
-
-def target_labels(deployment: Deployment) -> dict[str, str]:
-    """The target labels of a deployment's series, those of its account included."""
-    return {
-        "deployment": deployment.name,
-        "environment": deployment.environment,
-        "account_id": deployment.account_id,
-        "region": deployment.region,
-    }
