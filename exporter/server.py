@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from html import escape
-from time import monotonic
+from time import monotonic, time
 
 from aiohttp import web
 
-from . import __version__
+from . import landing
 from .engine import Engine
+from .page import content_security_policy
+from .practices import PRACTICES
 from .publication import Publication
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -29,13 +29,20 @@ def application(
     async def metrics(request: web.Request) -> web.Response:
         openmetrics = "application/openmetrics-text" in request.headers.get("Accept", "")
         page = publication.page(openmetrics=openmetrics)
-        headers = {"Content-Type": OPENMETRICS if openmetrics else TEXT, "Vary": "Accept, Accept-Encoding"}
+        kind = {"Content-Type": OPENMETRICS if openmetrics else TEXT, "Vary": "Accept, Accept-Encoding"}
         if "gzip" in request.headers.get("Accept-Encoding", ""):
-            return web.Response(body=page.gzip, headers=headers | {"Content-Encoding": "gzip"})
-        return web.Response(body=page.plain, headers=headers)
+            return web.Response(body=page.gzip, headers=kind | {"Content-Encoding": "gzip"})
+        return web.Response(body=page.plain, headers=kind)
 
-    async def index(_: web.Request) -> web.Response:
-        return web.Response(text=landing_page(engine, telemetry_path), content_type="text/html")
+    headers = {"Content-Security-Policy": content_security_policy(), "X-Content-Type-Options": "nosniff"}
+
+    async def index(request: web.Request) -> web.Response:
+        text = landing.index(engine, telemetry_path, request.query.getall("deployment", []), time())
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+    async def practices(_: web.Request) -> web.Response:
+        text = landing.practices(PRACTICES, engine.config.expect)
+        return web.Response(text=text, content_type="text/html", headers=headers)
 
     async def healthy(_: web.Request) -> web.Response:
         silent = monotonic() - engine.ticked_at
@@ -59,43 +66,9 @@ def application(
     app.router.add_get(telemetry_path, metrics)
     if telemetry_path != "/":
         app.router.add_get("/", index)
+    app.router.add_get("/practices", practices)
     app.router.add_get("/-/healthy", healthy)
     app.router.add_get("/-/ready", ready)
     if reload is not None:
         app.router.add_post("/-/reload", reload_now)
     return app
-
-
-def landing_page(engine: Engine, telemetry_path: str) -> str:
-    """What there is to see, who is watched, and which collector last failed at what."""
-    rows = "".join(
-        f"<tr><td>{escape(deployment)}</td><td>{escape(collector)}</td><td>{_moment(job.last_success)}</td>"
-        f"<td>{escape('; '.join(f'{f.operation}: {f.reason} {f.code}' for f in job.failures)) or 'none'}</td></tr>"
-        for (deployment, collector), job in sorted(engine.jobs.items())
-    )
-    links = "".join(
-        f'<li><a href="{path}">{text}</a></li>'
-        for path, text in (
-            (telemetry_path, "Metrics"),
-            ("/-/healthy", "Health"),
-            ("/-/ready", "Readiness"),
-        )
-    )
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>tts-aws-exporter</title>
-<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
-<style>body {{ font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem }}
-table {{ border-collapse: collapse; display: block; overflow-x: auto }}
-th, td {{ border-bottom: 1px solid; padding: .25rem .75rem .25rem 0; text-align: left }}</style></head>
-<body><h1>tts-aws-exporter</h1>
-<p>Watches The Things Stack on AWS ECS. Version {escape(__version__)}.</p>
-<ul>{links}</ul>
-<h2>Collectors</h2>
-<table><thead><tr><th>Deployment</th><th>Collector</th><th>Last success (UTC)</th><th>Failing</th></tr></thead>
-<tbody>{rows or '<tr><td colspan="4">No deployment is known yet.</td></tr>'}</tbody></table>
-</body></html>
-"""
-
-
-def _moment(timestamp: float) -> str:
-    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S") if timestamp else "never"
