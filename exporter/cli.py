@@ -10,8 +10,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,20 @@ import uvloop
 from aiohttp import web
 from botocore.exceptions import BotoCoreError
 
-from . import __version__, engine, iam, logs, own_metrics, poll, reference
-from .clients import Clients
+from . import __version__, audit, iam, logs, oneshot, own_metrics, poll, reference, scorecards
 from .clock import SystemClock
 from .collectors import COLLECTORS
 from .config import Config, ConfigError, load
 from .engine import Engine
+from .images import Version
+from .practice import IMPACTS
+from .practices import PRACTICES
 from .publication import Publication
 from .server import application
 
 log = logging.getLogger("exporter")
 
-OWN_FAMILIES = own_metrics.FAMILIES + poll.FAMILIES
+OWN_FAMILIES = own_metrics.FAMILIES + poll.FAMILIES + scorecards.FAMILIES
 # prometheus_client's own series come beside these.
 FAMILIES = tuple(
     {
@@ -111,11 +112,26 @@ def parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
 
     check = commands.add_parser("check-config", parents=[common], help="report everything wrong with a configuration")
+    check.add_argument("--aws", action="store_true", help="try each read action once, and say which are allowed")
     check.set_defaults(run=_check_config)
     policy = commands.add_parser("iam-policy", parents=[common], help="print the IAM policy that the collectors need")
     policy.set_defaults(run=_iam_policy)
     metrics = commands.add_parser("metrics", help="print the reference of all metrics, in Markdown")
     metrics.set_defaults(run=_metrics)
+
+    judge = commands.add_parser("audit", parents=[common], help="read everything once, judge it, and report")
+    judge.add_argument("--output", choices=audit.OUTPUTS, default="table", help="how to write it; default: table")
+    judge.add_argument(
+        "--deployment", action="append", default=[], metavar="NAME", help="this one only, or a pattern; may be repeated"
+    )
+    judge.add_argument(
+        "--practice", action="append", default=[], metavar="BP-51", help="this one only; may be repeated"
+    )
+    judge.add_argument("--impact", choices=IMPACTS, default="info", help="findings of this impact or a worse one")
+    judge.add_argument("--all", action="store_true", help="report what is as it should be as well")
+    judge.add_argument("--fail-on", choices=IMPACTS, help="exit with 1 if a violation is of this impact or a worse one")
+    judge.add_argument("--upgrade-to", metavar="3.x.y", help="may an upgrade begin today, and what does it take?")
+    judge.set_defaults(run=_audit)
 
     demo = commands.add_parser("demo", help="serve the example deployments from a stand-in AWS; no account needed")
     demo.add_argument("--inventory", type=Path, metavar="FILE", help="other deployments, in the form of the example")
@@ -146,7 +162,12 @@ def _check_config(options: argparse.Namespace) -> int:
     config = configuration(options)
     names = ", ".join(each.name for each in config.deployments) or "found in the present account and region"
     print(f"configuration is valid; deployments: {names}")
-    return 0
+    if not options.aws:
+        return 0
+    from . import permissions  # boto3 is not loaded by those who serve
+
+    enabled = [collector for collector in COLLECTORS if config.collectors[collector.name].enabled]
+    return permissions.check(config, enabled, SystemClock(), lambda line: print(line, flush=True))
 
 
 def _iam_policy(options: argparse.Namespace) -> int:
@@ -161,6 +182,32 @@ def _metrics(_: argparse.Namespace) -> int:
     return 0
 
 
+def _audit(options: argparse.Namespace) -> int:
+    vars(options).setdefault("log.level", "error")  # whatever a server logs: warnings would run into the progress
+    config = configuration(options)
+    logs.set_up(config.log.level, config.log.format)
+    selection = audit.selection(options.deployment, options.practice, options.impact, compliant=options.all)
+    target = Version.parse(options.upgrade_to or "")
+    if options.upgrade_to and (target is None or target.pre):
+        raise ConfigError((f"--upgrade-to: expected a release of The Things Stack, 3.x.y, got {options.upgrade_to!r}",))
+    if target and (options.practice or options.fail_on or options.all or options.impact != "info"):
+        raise ConfigError(("--upgrade-to goes with --deployment and --output alone",))
+    if config.deployments:  # a misspelt name is told at once
+        selection.names(each.name for each in config.deployments)
+    from . import auditing  # what writes reports is not loaded by those who serve
+
+    publication = Publication(FAMILIES)
+    try:
+        if target:
+            return uvloop.run(auditing.planned(config, publication, selection, options.output, target))
+        return uvloop.run(auditing.judged(config, publication, selection, options.output, options.fail_on))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # who read the report has enough of it; without this Python complains at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
 def _demo(options: argparse.Namespace) -> int:
     from .demo import run  # the stand-in is not loaded by those who serve
 
@@ -171,18 +218,9 @@ def _demo(options: argparse.Namespace) -> int:
 async def once(config: Config) -> int:
     """Read everything once, print it, and return 1 if something could not be read."""
     publication = Publication(FAMILIES)
-    async with _clients(config) as clients:
-        machine = Engine(COLLECTORS, clients, publication, SystemClock())
-        _check_region(machine, config)
-        await start(machine, config)
-        turning = asyncio.create_task(machine.run())
-        with suppress(TimeoutError):
-            await asyncio.wait_for(machine.complete.wait(), engine.READY_AT_THE_LATEST)
+    async with oneshot.complete(config, publication) as machine:
         sys.stdout.buffer.write(publication.page(openmetrics=False).plain)
-        code = 0 if machine.complete.is_set() and machine.all_well() else 1
-        turning.cancel()
-        await asyncio.gather(turning, return_exceptions=True)
-        return code
+        return 0 if machine.complete.is_set() and machine.all_well() else 1
 
 
 async def serve(config: Config, options: argparse.Namespace) -> int:
@@ -193,10 +231,10 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
         loop.add_signal_handler(number, stop.set)
     publication = Publication(FAMILIES)
     await publication.build()
-    async with _clients(config) as clients:
-        machine = Engine(COLLECTORS, clients, publication, SystemClock())
-        _check_region(machine, config)
-        with _client_errors():
+    async with oneshot.clients(config) as clients:
+        machine = Engine(COLLECTORS, clients, publication, SystemClock(), PRACTICES)
+        oneshot.check_region(machine, config)
+        with oneshot.client_errors():
             await clients.rehearse()
         gc.collect()
         gc.freeze()  # the models and modules stay for good; to look through them each time holds scrapes up by 70 ms
@@ -208,7 +246,7 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
                     return ("stopping",)
                 try:
                     again = configuration(options)
-                    _check_region(machine, again)
+                    oneshot.check_region(machine, again)
                 except ConfigError as error:
                     machine.reloaded(successfully=False)
                     for message in error.errors:
@@ -235,7 +273,7 @@ async def serve(config: Config, options: argparse.Namespace) -> int:
             await _listen(runner, config)
             turning = asyncio.create_task(machine.run())
             stopping = asyncio.create_task(stop.wait())
-            starting = asyncio.create_task(start(machine, config, reloading))
+            starting = asyncio.create_task(oneshot.start(machine, config, reloading))
             loop.add_signal_handler(signal.SIGHUP, lambda: _keep(loop.create_task(reload())))
             try:
                 await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -273,33 +311,3 @@ async def _listen(runner: web.AppRunner, config: Config) -> None:
     except OSError as error:
         raise ConfigError((f"web.listen_address: cannot listen on {address}: {error.strerror}",)) from error
     log.info("listening", extra={"address": address, "version": __version__})
-
-
-def _clients(config: Config) -> Clients:
-    actions = {action for collector in COLLECTORS for action in collector.actions} | set(engine.ACTIONS)
-    return Clients(config.aws, iam.operations(actions), SystemClock())
-
-
-def _check_region(machine: Engine, config: Config) -> None:
-    try:
-        default = machine.default_region
-    except BotoCoreError as error:
-        raise ConfigError((f"AWS client: {error}",)) from error
-    if default is None and not (config.deployments and all(each.region for each in config.deployments)):
-        message = "no AWS region: set AWS_REGION, a region in the AWS profile, or `region` of each deployment"
-        raise ConfigError((message,))
-
-
-async def start(machine: Engine, config: Config, reloading: asyncio.Lock | None = None) -> None:
-    """Make the clients and start every loop. Raises ConfigError where the AWS client cannot be made at all."""
-    with _client_errors():
-        async with reloading or asyncio.Lock():
-            await machine.apply(config)
-
-
-@contextmanager
-def _client_errors() -> Iterator[None]:
-    try:
-        yield
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigError((f"AWS client: {error}",)) from error

@@ -1,0 +1,294 @@
+"""``tts-aws-exporter audit``: the verdicts of one moment for people and pipelines, and whether they may pass.
+
+``gather`` makes a Report of what the engine read; exporter/reports writes it. What could not be read is in the report
+as such: it is never a pass.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from . import __version__
+from .catalogue import catalogue
+from .config import ConfigError, Waiver
+from .config_values import close
+from .deployment import Deployment
+from .engine import Engine
+from .errors import Failure, iam_action
+from .page import Group, grouped
+from .practice import IMPACTS, Impact, Practice
+from .scorecard import Finding, State, end_of
+from .source import Source
+
+# Reading a fleet takes as long as AWS's limits say; a report that lacks half of it is worth less than one that is late.
+PATIENCE = 600.0
+_EVERY_OPERATION = ("credentials", "connection")
+OUTPUTS = ("table", "json", "markdown", "html", "junit")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is asked for: deployments by name or pattern, practices by number (none: all), an impact or worse.
+
+    ``compliant``: whether what is as it should be is wanted too.
+    """
+
+    deployments: tuple[str, ...] = ()
+    practices: tuple[str, ...] = ()
+    impact: Impact = "info"
+    compliant: bool = False
+
+    def names(self, known: Iterable[str]) -> list[str]:
+        """The deployments that are meant, sorted. Raises ConfigError for a name or pattern that means none of them."""
+        known = sorted(known)
+        nothing = [each for each in self.deployments if not any(fnmatchcase(name, each) for name in known)]
+        if nothing:
+            raise ConfigError(
+                tuple(
+                    f"--deployment {each}: there is no such deployment; there is {', '.join(known)}" for each in nothing
+                )
+            )
+        return [name for name in known if _is_any(name, self.deployments)]
+
+    def has(self, finding: Finding) -> bool:
+        """Whether a finding on a chosen deployment is wanted."""
+        wanted = IMPACTS.index(finding.impact) <= IMPACTS.index(self.impact)
+        return wanted and (not self.practices or finding.practice in self.practices)
+
+
+class Unread(NamedTuple):
+    """What could not be read. ``deployment`` is "" where it concerns the whole account and region."""
+
+    deployment: str
+    account_id: str
+    region: str
+    collector: str
+    failure: Failure
+
+
+class Waived(NamedTuple):
+    """A waiver of the configuration, and how many violations it fits; an expired one accepts none of them."""
+
+    waiver: Waiver
+    fits: int
+    expired: bool
+
+
+class Audited(NamedTuple):
+    """A deployment and the verdicts on it that were asked for, compliant ones included; the worst first."""
+
+    deployment: Deployment
+    findings: list[Finding]
+
+    def of(self, *states: State) -> list[Finding]:
+        """The findings of some states."""
+        return [each for each in self.findings if each.state in states]
+
+
+class Cause(NamedTuple):
+    """Why verdicts are unknown, and those that are, by practice. ``missing``: the IAM actions that AWS refused."""
+
+    fact: str
+    missing: tuple[str, ...]
+    groups: list[Group]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An audit as of a moment (Unix seconds). ``waivers``: all that the configuration has, whatever was asked for."""
+
+    at: float
+    selection: Selection
+    audited: tuple[Audited, ...]
+    unread: tuple[Unread, ...]
+    waivers: tuple[Waived, ...]
+    version: str = __version__
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was asked for of all deployments, compliant ones included."""
+        return [finding for each in self.audited for finding in each.findings]
+
+    @property
+    def idle_waivers(self) -> list[Waived]:
+        """The waivers that do nothing: they have ended, or nothing violates what they accept."""
+        return [each for each in self.waivers if each.expired or not each.fits]
+
+    def missing(self) -> list[str]:
+        """The IAM actions that AWS refused."""
+        return sorted({each.failure.action for each in self.unread if each.failure.action})
+
+
+def selection(
+    deployments: Iterable[str], practices: Iterable[str], impact: Impact, *, compliant: bool = False
+) -> Selection:
+    """What the flags ask for. Raises ConfigError for a practice that is not judged."""
+    numbers = [each.upper() for each in practices]
+    wrong = []
+    for number in numbers:
+        known = catalogue().get(number)
+        if known is None:
+            wrong.append(f"--practice {number}: there is no such practice: {close(number, catalogue())}")
+        elif known.unjudged:
+            wrong.append(f"--practice {number}: it is not judged: {known.unjudged}")
+    if wrong:
+        raise ConfigError(tuple(wrong))
+    return Selection(tuple(deployments), tuple(numbers), impact, compliant)
+
+
+def gather(machine: Engine, practices: Iterable[Practice], wanted: Selection, now: float) -> Report:
+    """What the engine knows now. Raises ConfigError where a deployment is asked for that there is not."""
+    watched = machine.watched()
+    names = wanted.names(watched)
+    # When this process saw it first is now, which says nothing.
+    audited = tuple(
+        Audited(
+            watched[name][0],
+            [replace(each, first_seen=None) for each in machine.scorecards.findings(name) if wanted.has(each)],
+        )
+        for name in names
+    )
+    every = [each for name in watched for each in machine.scorecards.findings(name)]
+    return Report(
+        now,
+        wanted,
+        audited,
+        tuple(_unread(machine, practices, wanted, set(names))),
+        tuple(_waived(waiver, every, now) for waiver in machine.config.accept),
+    )
+
+
+def exit_code(report: Report, fail_on: Impact | None) -> int:
+    """1 where something could not be read, or is violated that is as bad as ``fail_on``; else 0."""
+    if report.unread or not report.audited:
+        return 1
+    bad = IMPACTS[: IMPACTS.index(fail_on) + 1] if fail_on else ()
+    return int(any(each.state == "violated" and each.impact in bad for each in report.findings))
+
+
+def causes(findings: Iterable[Finding]) -> list[Cause]:
+    """Why verdicts on a deployment are unknown: one refused action is often behind many of them."""
+    found: dict[tuple[str, tuple[str, ...]], Cause] = {}
+    for group in grouped(findings):
+        why = group.finding.fact, group.finding.missing
+        found.setdefault(why, Cause(*why, [])).groups.append(group)
+    return list(found.values())
+
+
+def failures(report: Report) -> list[tuple[Unread, list[str], int]]:
+    """What could not be read, each thing once: the first of its kind, which collectors lack it, and how often.
+
+    Without credentials or a network every operation fails, for one reason.
+    """
+    found: dict[tuple[str, ...], tuple[Unread, Counter[str]]] = {}
+    for each in report.unread:
+        if each.failure.reason in _EVERY_OPERATION:
+            each = each._replace(failure=each.failure._replace(operation="every operation"))
+        what = (each.deployment, each.failure.operation, each.failure.reason, each.failure.code)
+        found.setdefault(what, (each, Counter()))[1][each.collector] += 1
+    return [(first, sorted(by), max(by.values())) for first, by in found.values()]
+
+
+def warnings(report: Report) -> list[str]:
+    """What must be said beside the report: why it is not the whole truth."""
+    if not report.unread:
+        return []
+    first = report.unread[0].failure
+    lines = ["not everything could be read: what depends on it is unknown, not passed (exit code 1)"]
+    if missing := report.missing():
+        lines.append(f"missing IAM actions: {', '.join(missing)} (`tts-aws-exporter iam-policy` prints all it needs)")
+    if {each.failure.reason for each in report.unread} == {first.reason} and (hint := _hint(first.reason, first.code)):
+        lines.append(hint)
+    return lines
+
+
+def nothing_found(machine: Engine) -> str:
+    """Why there is no deployment to look at, and what to do about it; "" where there is one."""
+    if machine.watched():
+        return ""
+    for source in machine.sources.values():
+        where = _place(source)
+        for operation, reason, code, _ in sorted(source.failures):
+            if hint := _hint(reason, code):
+                return f"{where}: {hint}"
+            if reason == "access_denied":
+                action = iam_action(*operation.split(".", 1)) if "." in operation else operation
+                return (
+                    f"{where}: AWS refuses {action}, without which no deployment can be found; `tts-aws-exporter "
+                    "iam-policy` prints the policy that is needed"
+                )
+            return f"{where}: looking for deployments failed: {operation}: {reason} {code}"
+        if not source.surveyed:
+            return f"{where}: looking for deployments was not finished after {PATIENCE:.0f} s"
+    places = ", ".join(_place(source) for source in machine.sources.values())
+    return (
+        f"no deployment of The Things Stack was found in {places}. Is it the right region (AWS_REGION) and account "
+        "(AWS_PROFILE)? Deployments are found by the names and parameters of their CloudFormation stacks: "
+        "NetworkName, Environment and Cluster; others can be named in a file (--config.file, `deployments`)"
+    )
+
+
+def _hint(reason: str, code: str) -> str:
+    """What to do about a failure that is no single action's."""
+    if code == "NoCredentialsError":
+        return "there are no AWS credentials: sign in (`aws sso login`), and set AWS_PROFILE if it is not the default"
+    if reason == "credentials":
+        return f"AWS does not take the credentials ({code}): sign in again, or choose others with AWS_PROFILE"
+    if reason in ("connection", "timeout"):
+        return f"AWS could not be reached ({code or reason}): the network, HTTPS_PROXY, AWS_ENDPOINT_URL, the region?"
+    return ""
+
+
+def _place(source: Source) -> str:
+    where = source.where()
+    return f"account {where['account_id']}, region {where['region']}"
+
+
+def _is_any(name: str, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatchcase(name, each) for each in patterns)
+
+
+def _unread(machine: Engine, practices: Iterable[Practice], wanted: Selection, names: set[str]) -> Iterable[Unread]:
+    """What could not be read of these deployments, as far as the chosen practices need it."""
+    for source in machine.sources.values():
+        account = source.reads.account
+        if wanted.deployments and not names & {each.name for each in source.found}:
+            continue
+        if not source.surveyed:
+            yield Unread("", account.account_id, source.key[0], "discovery", _unfinished())
+        for operation, reason, code, subject in sorted(source.failures):
+            denied = reason == "access_denied" and "." in operation
+            action = iam_action(*operation.split(".", 1)) if denied else None
+            failure = Failure(operation, reason, code, "", action, subject)
+            yield Unread("", account.account_id, source.key[0], "discovery", failure)
+    needed = {name for row in practices if row.practice in wanted.practices for name in row.facts}
+    for (name, collector), job in sorted(machine.jobs.items(), key=lambda item: item[0]):
+        if name not in names:
+            continue
+        where = (name, job.deployment.account_id, job.deployment.region, collector)
+        if not job.attempted:
+            yield Unread(*where, _unfinished())
+        facts = machine.scorecards.facts.get(name)
+        concerning = facts.failures(needed) if facts and wanted.practices else job.failures
+        for failure in job.failures:
+            if failure in concerning:
+                yield Unread(*where, failure)
+
+
+def _unfinished() -> Failure:
+    return Failure("", "timeout", "", f"not finished after {PATIENCE:.0f} s")
+
+
+def _waived(waiver: Waiver, findings: Iterable[Finding], now: float) -> Waived:
+    fits = sum(
+        each.practice == waiver.practice
+        and each.state in ("violated", "accepted")
+        and fnmatchcase(each.resource, waiver.resource)
+        and fnmatchcase(each.deployment, waiver.deployment or "*")
+        for each in findings
+    )
+    return Waived(waiver, fits, now >= end_of(waiver))
