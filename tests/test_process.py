@@ -167,7 +167,7 @@ def test_landing_page_names_collectors_and_links(found: Exporter) -> None:
 
     assert status == 200
     assert headers["Content-Type"].startswith("text/html")
-    for expected in (b'href="/metrics"', b"acme-prod-eu1", b"elasticache", b"/-/healthy"):
+    for expected in (b'href="/metrics"', b"acme-prod-eu1", b"elasticache", b"-/healthy"):
         assert expected in body
 
 
@@ -439,12 +439,12 @@ def test_disabled_collectors_do_not_ask(aws: Standin) -> None:
     aws_only = Standin.in_thread(aws.world)
     with aws_only as counted:
         shown = command(
-            *("serve", "--once", "--log.level", "error", "--no-collector.s3", "--no-collector.ecs"),
+            *("serve", "--once", "--log.level", "error", "--no-collector.s3", "--no-collector.timescaledb"),
             **run.environment(counted, "111122223333", "eu-west-1"),
         )
 
         assert shown.returncode == 0, shown.stderr
-        assert not {service for _, _, service, _, _ in counted.calls} & {"s3", "ecs"}
+        assert not {service for _, _, service, _, _ in counted.calls} & {"s3", "dlm"}
         assert "tts_aws_s3_" not in shown.stdout
 
 

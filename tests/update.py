@@ -14,18 +14,20 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 from conftest import FrozenClock  # noqa: E402
 from test_collectors import GOLDENS, ask, exposition  # noqa: E402
 
-from exporter import config, iam, reference  # noqa: E402
+from exporter import config, handbook, iam, reference  # noqa: E402
 from exporter.cli import OWN_FAMILIES  # noqa: E402
 from exporter.collectors import COLLECTORS  # noqa: E402
 from exporter.demo import run  # noqa: E402
 from exporter.demo.inventory import World  # noqa: E402
 from exporter.demo.server import Standin  # noqa: E402
+from exporter.practices import PRACTICES  # noqa: E402
 
 
 def documents() -> Iterator[tuple[Path, str]]:
     """The generated files that need no AWS: path below the root, and text."""
     yield Path("docs/metrics.md"), reference.markdown(OWN_FAMILIES, COLLECTORS)
     yield Path("docs/configuration.md"), config.reference()
+    yield Path("docs/best-practices.md"), handbook.markdown(PRACTICES)
     yield Path("deploy/iam-policy.json"), json.dumps(iam.policy(COLLECTORS), indent=2) + "\n"
 
 

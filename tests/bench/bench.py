@@ -146,6 +146,7 @@ async def steady(standin: Standin, hours: float, speed: float) -> dict[str, str]
     from exporter.config import load
     from exporter.engine import ACTIONS, Engine
     from exporter.iam import operations
+    from exporter.practices import PRACTICES
     from exporter.publication import Publication
 
     class FastClock:
@@ -166,12 +167,15 @@ async def steady(standin: Standin, hours: float, speed: float) -> dict[str, str]
         config = load(file, {}, collectors={each.name: each.interval for each in COLLECTORS})
     actions = {action for each in COLLECTORS for action in each.actions} | set(ACTIONS)
     async with Clients(config.aws, operations(actions), clock) as clients:
-        engine = Engine(COLLECTORS, clients, Publication(cli.FAMILIES), clock)
+        engine = Engine(COLLECTORS, clients, Publication(cli.FAMILIES), clock, PRACTICES)
         await engine.apply(config)
         turning = asyncio.create_task(engine.run())
         await engine.complete.wait()
         standin.calls.clear()
+        here = next(each for each in engine.sources.values() if each.reads.account.account_id == "111122223333")
+        before = here.reads.account.billed_metrics
         await asyncio.sleep(hours * 3600 / speed)
+        billed = (here.reads.account.billed_metrics - before) / hours * 730
         counted: Counter[str] = Counter()
         for (account, _, service, operation, _), count in standin.calls.items():
             if account == "111122223333":
@@ -182,6 +186,7 @@ async def steady(standin: Standin, hours: float, speed: float) -> dict[str, str]
     return {
         f"steady calls a minute, production, mean over {hours:g} h": f"{sum(counted.values()) / hours / 60:.1f}",
         "GetMetricData calls an hour, production": f"{metric_calls / hours:.1f}",
+        "billed CloudWatch metrics a month, production, and USD for them": f"{billed:,.0f}, {billed / 100_000:.2f}",
         "most frequent": ", ".join(f"{name} {count / hours / 60:.2f}/min" for name, count in counted.most_common(4)),
     }
 
