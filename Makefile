@@ -32,7 +32,7 @@ check: .venv/.dev ## What test runs before the tests: format, lint, types
 	$(bin)/ruff check .
 	$(bin)/mypy
 
-update: .venv/.dev ## Rewrite what is derived: goldens, docs/metrics.md, docs/configuration.md, deploy/iam-policy.json
+update: .venv/.dev ## Rewrite what is derived: goldens, docs/metrics.md, docs/configuration.md, docs/best-practices.md, deploy/iam-policy.json
 	$(bin)/python tests/update.py
 
 bench: .venv/.dev ## Measure calls, seconds, throughput and memory on the stand-in AWS
@@ -51,6 +51,7 @@ clean: ## Remove what was installed or made here
 
 tools:
 	@command -v promtool >/dev/null || scripts/system-packages prometheus
+	@command -v chromium >/dev/null || scripts/system-packages chromium
 
 # The dotfiles in .venv say what is installed there, so that it happens again only when the requirements change.
 

@@ -14,18 +14,18 @@ from typing import NamedTuple
 import yaml
 
 # The sections of the vendor's best-practices page, in its order, and what is in none of them.
-SECTIONS = (
-    "stack-naming",
-    "staging",
-    "high-availability",
-    "back-ups",
-    "ssh-access",
-    "updating-software",
-    "alerting",
-    "multi-tenancy",
-    "rds-auto-minor-version-upgrade",
-    "other",
-)
+SECTIONS = {
+    "stack-naming": "Stack naming",
+    "staging": "Staging",
+    "high-availability": "High availability",
+    "back-ups": "Back-ups",
+    "ssh-access": "SSH access",
+    "updating-software": "Updating software",
+    "alerting": "Alerting",
+    "multi-tenancy": "Multi-tenancy",
+    "rds-auto-minor-version-upgrade": "RDS auto minor version upgrade",
+    "other": "Other",
+}
 
 
 class Words(NamedTuple):

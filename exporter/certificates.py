@@ -1,7 +1,7 @@
 """Which certificates are a deployment's, and for which names they hold: for the collectors that look at them.
 
 A certificate that certbot imports is no stack's. It is the deployment's if a listener of its load balancers serves it,
-if a parameter of its stacks names it, or if it holds for a domain of one that is.
+if a parameter of its stacks names it, or if it holds for the deployment's domain.
 """
 
 from __future__ import annotations
@@ -43,10 +43,13 @@ def owned(answer: Raw, deployment: Deployment) -> list[Raw]:
 
 
 def domains(answer: Raw, deployment: Deployment) -> set[str]:
-    """The deployment's domains: of the certificates known to be its own, and as the parameters of its stacks say."""
+    """The deployment's domains: as the parameters of its stacks say, else of the certificates known to be its own.
+
+    Those tell less: one for a whole company, *.acme.example, can serve a deployment that is a single name of it.
+    """
     given = {stack.parameters.get("ClusterIDAddressTemplate", "").lower() for stack in deployment.stacks}
-    found = {_domain(each["DomainName"]) for each in _known(answer, deployment) if "DomainName" in each}
-    return found | {each for each in given if _HOST_NAME.fullmatch(each)}
+    found = {each.get("DomainName", "").lower() for each in _known(answer, deployment)}
+    return set(filter(_HOST_NAME.fullmatch, given)) or set(filter(_HOST_NAME.fullmatch, found))
 
 
 def is_wildcard(certificate: Raw) -> bool | None:

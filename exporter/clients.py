@@ -51,6 +51,16 @@ THROTTLES = frozenset(
 # Seconds. AWS answers most reads in 20 to 300 ms; the last bounds show what a retry or a time-out costs.
 DURATION_BOUNDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
+# Services whose API is in some regions of a partition alone, though it tells of all; botocore asks for it in the region
+# of the client and finds no such host. https://docs.aws.amazon.com/general/latest/gr/awshealth.html
+_CENTRAL = {"health": {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}}
+
+
+def client_region(session: Any, service: str, region: str) -> str:
+    """The region whose API of a service tells of a region; ``session`` is botocore's, aiobotocore's or boto3's."""
+    central = _CENTRAL.get(service)
+    return central.get(session.get_partition_for_region(region), region) if central else region
+
 
 class Account:
     """The clients of one account and region, their limits, and what was counted of their requests.
@@ -200,7 +210,8 @@ class Clients:
         self._accounts.append(account)
         session = self._assuming(account, role_arn, external_id) if role_arn else self._session
         for service in sorted(self._operations):
-            await account.add(service, session.create_client(service, region_name=region, config=self._config))
+            there = client_region(self._session, service, region)
+            await account.add(service, session.create_client(service, region_name=there, config=self._config))
             await asyncio.sleep(0)  # making one takes some milliseconds; scrapes are answered in between
         return account
 

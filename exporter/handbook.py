@@ -58,9 +58,9 @@ def markdown(practices: Iterable[Practice]) -> str:
     for row in practices:
         rows.setdefault(row.practice, []).append(row)
     parts = [_INTRODUCTION, _overview(rows)]
-    for section in SECTIONS:
+    for section, title in SECTIONS.items():
         words = [each for each in catalogue().values() if each.section == section and not each.unjudged]
-        parts.append(f"\n## {section.replace('-', ' ').capitalize()}\n")
+        parts.append(f"\n## {title}\n")
         parts += [_practice(each, rows.get(each.practice, [])) for each in words]
     parts.append("\n## Listed, not judged\n\n| practice | title | reason |\n|---|---|---|\n")
     parts += [

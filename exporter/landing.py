@@ -74,10 +74,10 @@ def matrix(findings: Mapping[str, Iterable[Finding]]) -> list[tuple[str, list[di
         for finding in each:
             cells.setdefault((finding.practice, name), []).append(finding)
     rows = [words for words in catalogue().values() if not words.unjudged]
-    rows.sort(key=lambda words: SECTIONS.index(words.section))
+    rows.sort(key=lambda words: list(SECTIONS).index(words.section))
     return [
         (
-            section,
+            SECTIONS[section],
             [
                 {
                     "practice": words.practice,

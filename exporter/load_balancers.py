@@ -79,8 +79,10 @@ def served(answer: Raw, deployment: Deployment) -> Counter[str] | None:
     The default certificate of each: those that a listener has beside it would cost a call for each listener.
     """
     known = answer.get("listeners", {})
-    if "balancers" not in answer or not all(
-        known.get(each["LoadBalancerArn"]) for each in balancers(answer, deployment)
+    if (
+        deployment.incomplete
+        or "balancers" not in answer
+        or not all(known.get(each["LoadBalancerArn"]) for each in balancers(answer, deployment))
     ):
         return None
     found = [_certificates(listener) for listener in listeners(answer)]

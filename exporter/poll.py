@@ -191,8 +191,8 @@ class Job:
             if aws.failures:
                 answer.keep(self._answer)
             self._answer = answer
-        if deployment.unread:  # no resource is known, which must not look like having none
-            aws.failures.append(deployment.unread)
+        if deployment.incomplete:  # not every resource is known, which must not look like having no other
+            aws.failures.append(deployment.incomplete)
         now = self._clock.time()
         aws.failures += self._publish(now, complete=not aws.failures)
         self.changes += not self.attempted
@@ -259,9 +259,9 @@ class Job:
         self._publication.publish(self.key, lines(own, target))
         # What is of the account and region, all its deployments say alike.
         # Nothing is unassigned while the survey could not tell what is assigned.
-        unread = self.deployment.unread is not None
+        known = self.deployment.incomplete is None
         shared = [
-            each for each in samples if each.family.scope == "account" and not (unread and each.family is UNASSIGNED)
+            each for each in samples if each.family.scope == "account" and (known or each.family is not UNASSIGNED)
         ]
         self._publication.share(self._account_key, self.key, lines(shared, target), self.oldest_read or 0.0)
         return failures

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from .assignment import TYPES
@@ -37,25 +38,12 @@ class Owned:
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
-    """The first of several that is known."""
-
-    sources: tuple[From | Owned, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ago:
-    """A moment so many seconds ago."""
-
-    seconds: float
-
-
 STACK = Owned("AWS::CloudFormation::Stack")
 CLUSTER = Owned("AWS::ECS::Cluster")
-FILE_SYSTEM = Either((Owned("AWS::EFS::FileSystem"), From("efs", "DescribeFileSystems", "FileSystems.FileSystemId")))
+FILE_SYSTEM = (Owned("AWS::EFS::FileSystem"), From("efs", "DescribeFileSystems", "FileSystems.FileSystemId"))
 
-# Where the value of a required member comes from, by service and member. A list gets one value.
+# Where the value of a required member comes from, by service and member: of several sources from the first that has
+# one. A list gets one value.
 MEMBERS: Mapping[tuple[str, str], Any] = {
     ("backup", "BackupVaultName"): From("backup", "ListBackupVaults", "BackupVaultList.BackupVaultName"),
     # IAM knows the stack only: that there is no such change set is answered to those who may read it.
@@ -64,11 +52,9 @@ MEMBERS: Mapping[tuple[str, str], Any] = {
     ("ec2", "PrefixListId"): From("ec2", "DescribeSecurityGroupRules", "SecurityGroupRules.PrefixListId"),
     ("ecs", "containerInstances"): From("ecs", "ListContainerInstances", "containerInstanceArns"),
     ("ecs", "services"): From("ecs", "ListServices", "serviceArns"),
-    ("ecs", "taskDefinition"): Either(
-        (
-            From("ecs", "DescribeServices", "services.taskDefinition"),
-            From("ecs", "DescribeTasks", "tasks.taskDefinitionArn"),
-        )
+    ("ecs", "taskDefinition"): (
+        From("ecs", "DescribeServices", "services.taskDefinition"),
+        From("ecs", "DescribeTasks", "tasks.taskDefinitionArn"),
     ),
     ("ecs", "tasks"): From("ecs", "ListTasks", "taskArns"),
     ("efs", "FileSystemId"): FILE_SYSTEM,
@@ -80,8 +66,9 @@ MEMBERS: Mapping[tuple[str, str], Any] = {
     ("s3", "Bucket"): Owned("AWS::S3::Bucket"),
     ("sqs", "QueueName"): Owned("AWS::SQS::Queue"),
     ("sqs", "QueueUrl"): From("sqs", "GetQueueUrl", "QueueUrl"),
-    ("ssm", "InstanceIds"): Either(
-        (Owned("AWS::EC2::Instance"), From("ec2", "DescribeInstances", "Reservations.Instances.InstanceId"))
+    ("ssm", "InstanceIds"): (
+        Owned("AWS::EC2::Instance"),
+        From("ec2", "DescribeInstances", "Reservations.Instances.InstanceId"),
     ),
 }
 
@@ -98,9 +85,7 @@ GIVEN: Mapping[tuple[str, str], Mapping[str, Any]] = {
                     "Stat": "Sum",
                 },
             }
-        ],
-        "StartTime": Ago(600),
-        "EndTime": Ago(0),
+        ]
     },
     ("ec2", "DescribeImages"): {"Owners": ["self"]},  # not all that are public
     ("ec2", "DescribeLaunchTemplateVersions"): {"Versions": ["$Latest"]},  # of all templates
@@ -129,12 +114,13 @@ GIVEN: Mapping[tuple[str, str], Mapping[str, Any]] = {
 }
 
 
-def parameters(service: str, operation: Any) -> tuple[dict[str, Any], list[str]]:
+def parameters(service: str, operation: Any, now: datetime) -> tuple[dict[str, Any], list[str]]:
     """The parameters of an operation (botocore's model of it), and the required members without a value.
 
-    The values may hold ``From``, ``Owned``, ``Either`` and ``Ago`` at any depth.
+    The values may hold ``From``, ``Owned`` and tuples of these at any depth.
     """
     found = dict(GIVEN.get((service, operation.name), {}))
+    lately = {"StartTime": now - timedelta(minutes=10), "EndTime": now}
     without = []
     shape = operation.input_shape
     for member in shape.required_members if shape else ():
@@ -143,6 +129,8 @@ def parameters(service: str, operation: Any) -> tuple[dict[str, Any], list[str]]
         if (service, member) in MEMBERS:
             value = MEMBERS[service, member]
             found[member] = [value] if shape.members[member].type_name == "list" else value
+        elif member in lately:
+            found[member] = lately[member]
         else:
             without.append(member)
     return found, without

@@ -22,11 +22,12 @@ from urllib3.exceptions import NameResolutionError
 
 from . import __version__, survey
 from .assignment import assign
+from .clients import client_region
 from .clock import Clock
 from .config import Config, ConfigError, DeploymentConfig
 from .deployment import Deployment
 from .errors import CALL_ERRORS, iam_action, reason_of
-from .trial_parameters import PAGE_SIZE, STACK, SURVEY, Ago, Either, From, Owned, parameters
+from .trial_parameters import PAGE_SIZE, STACK, SURVEY, From, Owned, parameters
 
 ALLOWED, DENIED, NOT_APPLICABLE, NOT_TRIED = VERDICTS = ("allowed", "denied", "not applicable", "not tried")
 
@@ -136,7 +137,8 @@ class Trials:
         if service in self._unreachable:
             return self._unreachable[service]
         client = self._client(service)
-        wanted, without = parameters(service, client.meta.service_model.operation_model(name))
+        now = datetime.fromtimestamp(self._clock.time(), UTC)
+        wanted, without = parameters(service, client.meta.service_model.operation_model(name), now)
         if (service, name) == ASSUME:
             wanted, without = {"RoleArn": self._place.role_arn, "RoleSessionName": "tts-aws-exporter"}, []
             if self._place.external_id:
@@ -157,9 +159,10 @@ class Trials:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            how = {"region_name": self._place.region, "config": self._client_config, **self._credentials}
+            region = client_region(self._session, service, self._place.region)
+            how = {"config": self._client_config, **self._credentials}
             try:
-                client = self._session.client(service, **how)
+                client = self._session.client(service, region_name=region, **how)
             except ValueError as error:  # an endpoint that is no URL
                 raise ConfigError((f"AWS client: {error}",)) from error
             self._clients[service] = self._open.enter_context(closing(client))
@@ -167,8 +170,7 @@ class Trials:
 
     def _failed(self, service: str, error: BaseException) -> Outcome:
         reason, code = reason_of(error)
-        nameless = isinstance(error, EndpointConnectionError) and isinstance(error.kwargs["error"], NameResolutionError)
-        if nameless and self._principal:  # STS has answered, so that names are resolved
+        if self._principal and _is_nameless(error, self._place.region):  # STS has answered, so that names are resolved
             return Outcome(NOT_APPLICABLE, self._short(f"not offered in the region: {error}"))
         if not isinstance(error, ClientError):
             return Outcome(NOT_TRIED, self._short(f"{type(error).__name__}: {error}"), reason=reason)
@@ -195,39 +197,35 @@ class Trials:
     def _filled(self, value: Any, obstacles: list[Outcome]) -> Any:
         """Parameters with values for what is learned; why there is none is added to the obstacles."""
         match value:
-            case From() | Owned() | Either():
+            case From() | Owned():
+                return self._filled((value,), obstacles)
+            case tuple():
                 known, unanswered = self._known(value)
-                if known:
-                    return known[0]
-                if unanswered:
+                if known is None and unanswered:
                     obstacles.append(Outcome(NOT_TRIED, f"needs the answer of {iam_action(*unanswered[0])}"))
-                else:
-                    obstacles.append(Outcome(NOT_APPLICABLE, f"nothing to try it on: {_said(value)}"))
-                return None
-            case Ago():
-                return datetime.fromtimestamp(self._clock.time() - value.seconds, UTC)
+                elif known is None:
+                    obstacles.append(Outcome(NOT_APPLICABLE, f"nothing to try it on: {_said(value[0])}"))
+                return known
             case dict():
                 return {name: self._filled(each, obstacles) for name, each in value.items()}
             case list():
                 return [self._filled(each, obstacles) for each in value]
         return value
 
-    def _known(self, source: From | Owned | Either) -> tuple[list[str], list[Operation]]:
-        """The values of a source, and the operations that might have told more but did not answer."""
-        if isinstance(source, Either):
-            unanswered = []
-            for each in source.sources:
-                known, refused = self._known(each)
-                if known:
-                    return known, []
-                unanswered += refused
-            return [], unanswered
-        asked = SURVEY if isinstance(source, Owned) else ((source.service, source.operation),)
-        outcomes = {operation: self.outcome(operation) for operation in asked if operation in self._declared}
-        unanswered = [operation for operation, each in outcomes.items() if each.verdict in (DENIED, NOT_TRIED)]
-        if isinstance(source, Owned):
-            return [id_ for each in self._found() for id_ in _ids(each, source)], unanswered
-        return [value for each in outcomes.values() for value in _values(each.answer, source.path)], unanswered
+    def _known(self, sources: tuple[From | Owned, ...]) -> tuple[str | None, list[Operation]]:
+        """The first value that a source has; if none has any, the operations that might have told one but did not."""
+        unanswered: list[Operation] = []
+        for source in sources:
+            asked = SURVEY if isinstance(source, Owned) else ((source.service, source.operation),)
+            outcomes = {operation: self.outcome(operation) for operation in asked if operation in self._declared}
+            if isinstance(source, Owned):
+                values = [id_ for each in self._found() for id_ in _ids(each, source)]
+            else:
+                values = [value for each in outcomes.values() for value in _values(each.answer, source.path)]
+            if values:
+                return values[0], []
+            unanswered += [operation for operation, each in outcomes.items() if each.verdict in (DENIED, NOT_TRIED)]
+        return None, unanswered
 
     def _found(self) -> list[Deployment]:
         """The deployments as a survey finds them, which would ask some stacks for their resources beside."""
@@ -284,10 +282,17 @@ def _values(answer: Any, path: str) -> list[str]:
     return found
 
 
-def _said(source: From | Owned | Either) -> str:
+def _said(source: From | Owned) -> str:
     """What there is none of."""
-    if isinstance(source, Either):
-        return _said(source.sources[0])
     if isinstance(source, Owned):
         return f"no deployment has an {source.type}"
     return f"{iam_action(source.service, source.operation)} shows no {source.path.rpartition('.')[2]}"
+
+
+def _is_nameless(error: BaseException, region: str) -> bool:
+    """Whether there is no such host in a region. Of a host whose name is not of the region this says nothing."""
+    return (
+        isinstance(error, EndpointConnectionError)
+        and isinstance(error.kwargs["error"], NameResolutionError)
+        and region in error.kwargs["endpoint_url"]
+    )

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.parsers import ResponseParserError
 from botocore.utils import parse_timestamp
 from conftest import AS_OF, FrozenClock, account, attempt, clients
@@ -194,6 +195,71 @@ def test_says_who_asks(small: Small, clock: FrozenClock) -> None:
     [agent] = agents
     text = agent.decode() if isinstance(agent, bytes) else agent
     assert text.split()[-1] == f"tts-aws-exporter/{__version__}"
+
+
+class _Sent(Exception):
+    """Where a request would have gone, and the scope that it was signed for."""
+
+
+@pytest.mark.parametrize(
+    ("region", "service", "operation", "host", "signed"),
+    [
+        ("eu-west-1", "health", "DescribeEvents", "health.us-east-1.amazonaws.com", "us-east-1"),
+        ("us-east-1", "health", "DescribeEvents", "health.us-east-1.amazonaws.com", "us-east-1"),
+        ("cn-north-1", "health", "DescribeEvents", "health.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"),
+        ("us-gov-west-1", "health", "DescribeEvents", "health.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("us-gov-east-1", "health", "DescribeEvents", "health.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("us-isob-east-1", "health", "DescribeEvents", "health.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1"),
+        ("eu-west-1", "route53", "ListHostedZones", "route53.amazonaws.com", "us-east-1"),
+        ("eu-west-1", "ecs", "ListServices", "ecs.eu-west-1.amazonaws.com", "eu-west-1"),
+    ],
+)
+def test_where_a_service_is_asked(
+    clock: FrozenClock,
+    monkeypatch: pytest.MonkeyPatch,
+    region: str,
+    service: str,
+    operation: str,
+    host: str,
+    signed: str,
+) -> None:
+    """A service is asked in the deployment's region, but Health where its partition has it, and so is it signed for."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+
+    # The address that a client shows is not the one it asks: botocore works that out for each request.
+    def stop(request: Any, **_: Any) -> None:
+        raise _Sent(request.url, str(request.headers["Authorization"]))
+
+    async def ask() -> Account:
+        async with clients(clock, services=[service]) as opened:
+            made: Account = await opened.account(region)
+            client = made.client(service)
+            client.meta.events.register_last("before-send.*.*", stop)
+            with pytest.raises(_Sent) as sent:
+                await getattr(client, xform_name(operation))()
+            url, authorization = sent.value.args
+            assert url.split("/")[2] == host
+            assert f"/{signed}/{service}/aws4_request" in authorization
+            return made
+
+    made = asyncio.run(ask())
+
+    assert made.region == region
+    assert made.requests == {(service, operation): 1}
+
+
+def test_an_endpoint_that_is_given(small: Small, clock: FrozenClock) -> None:
+    """The endpoint of the environment is asked for Health too."""
+    small.answers("health", "DescribeEvents", {"events": []})
+
+    async def run() -> None:
+        async with account(clock, services=["health"]) as reads:
+            await attempt(reads).read("health", "DescribeEvents")
+
+    asyncio.run(run())
+
+    assert counted(small.standin) == {("health", "DescribeEvents"): 1}
 
 
 def test_assumes_a_role(small: Small, clock: FrozenClock) -> None:

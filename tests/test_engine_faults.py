@@ -196,11 +196,15 @@ def test_an_operation_that_hangs(standin: Standin, clock: Steps, truth: dict[str
     asyncio.run(watch())
 
 
-def test_whose_resources_are_is_not_known(standin: Standin, clock: Steps, truth: dict[str, float]) -> None:
-    """Without tags and one stack's resources no collector says that it read everything, and nothing is unassigned."""
+@pytest.mark.parametrize("also", [(), ("acme-prod-eu1-2-3-db-redis-cache",)], ids=["tags", "tags and a stack"])
+def test_whose_resources_are_is_not_known(
+    standin: Standin, clock: Steps, truth: dict[str, float], also: tuple[str, ...]
+) -> None:
+    """Without tags, be it with all stacks' resources, no collector read everything, and nothing is unassigned."""
     assert any(series.startswith(UNASSIGNED.name) for series in truth)
     standin.faults.add(kind="deny", operation="GetResources")
-    standin.faults.add(kind="deny", operation="ListStackResources", resource="acme-prod-eu1-2-3-db-redis-cache")
+    for stack in also:
+        standin.faults.add(kind="deny", operation="ListStackResources", resource=stack)
 
     async def watch() -> None:
         async with engine(clock) as (_, publication):

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import boto3
 import pytest
 import yaml
 from botocore import session as botocore_session
-from conftest import ROOT, FrozenClock
+from conftest import AS_OF, ROOT, FrozenClock
 from small import HERE, Small, small_aws
 
 from exporter import cli, engine, iam, permissions
@@ -27,7 +28,7 @@ from exporter.demo.server import Standin
 from exporter.deployment import STACK_TAG
 from exporter.errors import iam_action
 from exporter.permissions import operation_of
-from exporter.trial_parameters import GIVEN, MEMBERS, Either, From, Owned, parameters
+from exporter.trial_parameters import GIVEN, MEMBERS, From, Owned, parameters
 
 ROLE = f"arn:aws:iam::{HERE}:role/tts-aws-exporter"
 LINE = re.compile(r"  (allowed|denied|not applicable|not tried) +([a-z0-9-]+:\w+) +(\S.*?)(?:  +(\S.*))?$")
@@ -86,11 +87,9 @@ def called(standin: Standin) -> dict[tuple[str, str], int]:
 
 def sources(value: Any) -> Iterator[From | Owned]:
     """Everything from which the values of parameters are learned."""
-    if isinstance(value, Either):
-        yield from value.sources
-    elif isinstance(value, From | Owned):
+    if isinstance(value, From | Owned):
         yield value
-    elif isinstance(value, dict | list):
+    elif isinstance(value, dict | list | tuple):
         for each in value.values() if isinstance(value, dict) else value:
             yield from sources(each)
 
@@ -101,6 +100,13 @@ def needing(action: str) -> tuple[Collector, ...]:
 
 
 MODELS = botocore_session.get_session()
+LOADER = MODELS.get_component("data_loader")
+
+
+@pytest.fixture(autouse=True)
+def _models_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run makes its own session, which would read the models of 20 services again."""
+    monkeypatch.setattr(botocore_session, "create_loader", lambda *_: LOADER)
 
 
 @pytest.mark.parametrize("collector", COLLECTORS, ids=lambda each: each.name)
@@ -108,7 +114,8 @@ def test_every_declared_action_can_be_tried(collector: Collector) -> None:
     """What an operation needs is known, or learned from one that the same collector or finding deployments declares."""
     declared = {operation_of(action) for action in iam.actions([collector])}
     for service, name in sorted(declared):
-        wanted, without = parameters(service, MODELS.get_service_model(service).operation_model(name))
+        model = MODELS.get_service_model(service).operation_model(name)
+        wanted, without = parameters(service, model, datetime.fromtimestamp(AS_OF, UTC))
         assert not without, f"{service}.{name}: exporter/trial_parameters.py has no value for {without}"
         for value in wanted.values():
             learned = list(sources(value))
@@ -304,6 +311,25 @@ def test_a_service_that_the_region_has_not(standin: Standin, check: Check, monke
     assert report.code == 0
 
 
+def test_a_name_that_is_not_of_the_region(standin: Standin, check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a name without the region in it is unknown, nothing is known of what the region offers."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_HEALTH", "http://health.us-east-1.invalid")
+    report = check(collectors=needing("health:DescribeEvents"))
+
+    assert report.having("not tried") == {"health:DescribeEvents"}
+    assert report.note("health:DescribeEvents").startswith("EndpointConnectionError: ")
+    assert report.code == 1
+
+
+def test_health_is_asked_where_it_is(standin: Standin, check: Check) -> None:
+    """Health is asked in the region of its API, whatever the region that is tried."""
+    check(collectors=needing("health:DescribeEvents"))
+    asked = {(region, service) for _, region, service, *_ in standin.calls}
+
+    assert {region for region, service in asked if service == "health"} == {"us-east-1"}
+    assert {region for region, service in asked if service != "health"} == {"eu-west-1"}
+
+
 def test_a_service_that_is_not_reached(standin: Standin, check: Check) -> None:
     """A service that a firewall keeps away is waited for once, and none of its actions is said to be allowed."""
     standin.faults.add(kind="reset", service="s3")
@@ -476,8 +502,12 @@ def test_the_policy_has_what_finding_deployments_needs() -> None:
 
 def test_serving_does_not_load_boto3(standin: Standin) -> None:
     """Those who serve do not load boto3, which takes memory and is for this command alone."""
-    assert boto3.__name__ in sys.modules
-    program = "import sys; from exporter.cli import main; main(['serve', '--once']); sys.exit('boto3' in sys.modules)"
+    loads = re.compile(rf"^ *(from|import) {boto3.__name__}\b", re.MULTILINE)
+    assert [path.name for path in (ROOT / "exporter").rglob("*.py") if loads.search(path.read_text())] == [
+        "permissions.py"
+    ]
+    serve = ["serve", "--once", *(f"--no-collector.{each.name}" for each in COLLECTORS if each != s3.COLLECTOR)]
+    program = f"import sys; from exporter.cli import main; main({serve}); sys.exit('boto3' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False, timeout=120)
 
     assert ended.returncode == 0, ended.stderr.decode()

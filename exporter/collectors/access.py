@@ -1,13 +1,14 @@
 """Access: can every host be reached through Session Manager, and who else can knock at its SSH port?
 
 Practice: BP-24 (agent), BP-64 (SSH restricted), BP-65 (Session Manager).
-Cost: 4, of which 2 are shared with patches, and 1 for each prefix list that lets the deployment be reached by SSH.
+Cost: 4, of which 2 are shared with patches; 1 more for each further 200 of its security groups, and for each further
+200 of their rules; 1 for each prefix list from which it can be reached by SSH.
 API: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroupRules.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..answer import Answer
@@ -82,11 +83,14 @@ ACTIONS = (
     "ec2:GetManagedPrefixListEntries",
 )
 
+FILTER_VALUES = 200  # the most that EC2 takes
+
 
 async def fetch(aws: Aws, deployment: Deployment) -> Answer:
     return await aws.gather(
         {
             **listings(aws),
+            "rules": security_group_rules(aws, deployment),
             "managed": aws.read("ssm", "DescribeInstanceInformation"),
             "prefix_lists": prefix_lists(aws, deployment),
         }
@@ -97,16 +101,25 @@ def listings(aws: Aws) -> dict[str, Any]:
     return {
         "instances": aws.read("ec2", "DescribeInstances"),
         "groups": aws.read("autoscaling", "DescribeAutoScalingGroups"),
-        "rules": aws.read("ec2", "DescribeSecurityGroupRules"),
     }
+
+
+async def security_group_rules(aws: Aws, deployment: Deployment) -> dict[str, Any]:
+    """The rules of the deployment's groups alone, as an account may have very many others; and of which that is."""
+    mine = security_groups(await aws.gather(listings(aws)), deployment)
+    # CloudFormation knows groups of old by their name, for which EC2 may refuse the whole question.
+    asked = sorted(id_ for id_ in mine if id_.startswith("sg-"))
+    rules = []
+    for start in range(0, len(asked), FILTER_VALUES):
+        some = {"Name": "group-id", "Values": asked[start : start + FILTER_VALUES]}
+        rules += (await aws.read("ec2", "DescribeSecurityGroupRules", Filters=[some]))["SecurityGroupRules"]
+    return {"asked": asked, "SecurityGroupRules": rules}
 
 
 async def prefix_lists(aws: Aws, deployment: Deployment) -> Answer:
     """The entries of the prefix lists, also of AWS's own, from which the deployment's groups let SSH in."""
-    answer = await aws.gather(listings(aws))
-    mine = security_groups(answer, deployment)
-    rules = answer.get("rules", {}).get("SecurityGroupRules", ())
-    wanted = {rule.get("PrefixListId") for rule in rules if rule.get("GroupId") in mine and covers(rule)} - {None}
+    rules = (await security_group_rules(aws, deployment))["SecurityGroupRules"]
+    wanted = {rule.get("PrefixListId") for rule in rules if covers(rule)} - {None}
     return await aws.gather(
         {id_: aws.read("ec2", "GetManagedPrefixListEntries", PrefixListId=id_) for id_ in sorted(wanted)}
     )
@@ -114,20 +127,28 @@ async def prefix_lists(aws: Aws, deployment: Deployment) -> Answer:
 
 def security_groups(answer: Mapping[str, Any], deployment: Deployment) -> dict[str, str]:
     """The groups that the deployment's stacks own, and those that its hosts are in: id -> stack or ""."""
-    interfaces = [each for host in hosts(answer, deployment) for each in host.instance.get("NetworkInterfaces", ())]
-    attached = [group for interface in interfaces for group in interface.get("Groups", ())]
-    return {**{group["GroupId"]: "" for group in attached if "GroupId" in group}, **deployment.resources(GROUP_TYPE)}
+    return {**dict.fromkeys(attached(hosts(answer, deployment)), ""), **deployment.resources(GROUP_TYPE)}
+
+
+def attached(owned: Iterable[Host]) -> list[str]:
+    """The groups that hosts are in."""
+    interfaces = [each for host in owned for each in host.instance.get("NetworkInterfaces", ())]
+    groups = [group for interface in interfaces for group in interface.get("Groups", ())]
+    return [group["GroupId"] for group in groups if "GroupId" in group]
 
 
 def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
     owned = hosts(answer, deployment)
-    groups = security_groups(answer, deployment)
     managed = answer.get("managed", {}).get("InstanceInformationList")
     registered = {info.get("InstanceId"): info for info in managed or ()}
     listed = answer.get("rules", {}).get("SecurityGroupRules")
+    asked = answer.get("rules", {}).get("asked", ()) if listed is not None else ()
     rules: dict[str | None, list[Mapping[str, Any]]] = {}
     for rule in listed or ():
         rules.setdefault(rule.get("GroupId"), []).append(rule)
+    # The tags of a group outlive it for a while. Without a rule, also for the way out, and without a host it is gone.
+    gone = set(asked) - rules.keys() - set(attached(owned)) if None not in rules else set()
+    groups = {id_: stack for id_, stack in security_groups(answer, deployment).items() if id_ not in gone}
     doors: dict[str, Door] = {}
 
     def of_group(id_: str) -> Iterator[Sample]:
@@ -160,8 +181,7 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
 
     for id_, stack in groups.items():
         yield GROUP_INFO.sample(1, security_group=id_, stack=stack)
-    if listed is not None:
-        yield from each(groups, of_group)
+    yield from each([id_ for id_ in groups if id_ in asked], of_group)
     if managed is not None:
         yield from each(owned, of_management)
     yield from each(owned, lambda host: agent_samples(registered.get(host.instance["InstanceId"], {})))

@@ -1,7 +1,8 @@
 """Alarms: which CloudWatch alarms are on, what do they say, and does anybody hear it?
 
 Practice: BP-72 (alarms reach a pager), BP-73 (Opsgenie ends).
-Cost: 1 a minute for each 100 alarms of the account; 1 every ten minutes for each 100 of its subscriptions.
+Cost: 1 a minute for each 100 alarms of the account, every five minutes only if there are more than 1,000; every ten
+minutes 1 for each 100 of its topics and 1 for each 100 of its subscriptions.
 API: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 """
 
@@ -56,22 +57,37 @@ SUBSCRIPTIONS = Family(
     ("topic", "provider", "state"),
 )
 
-ACTIONS = ("cloudwatch:DescribeAlarms", "sns:ListSubscriptions")
+ACTIONS = ("cloudwatch:DescribeAlarms", "sns:ListTopics", "sns:ListSubscriptions")
 
 # Composite alarms are not listed unless they are asked for.
 KINDS = {"MetricAlarm": "MetricAlarms", "CompositeAlarm": "CompositeAlarms"}
 STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
 SUBSCRIPTION_STATES = ("confirmed", "pending")
-SUBSCRIPTIONS_EVERY = 600.0  # seconds; all topics' at once, as SNS has no cheaper way to tell who listens
+SNS_EVERY = 600.0  # seconds; all topics' subscriptions at once, as SNS has no cheaper way to tell who listens
+MANY, MANY_EVERY = 1_000, 300.0  # alarms of an account, nearly all of which are others', and how often to read so many
 
 
 async def fetch(aws: Aws, deployment: Deployment) -> Answer:
     return await aws.gather(
         {
-            "alarms": aws.read("cloudwatch", "DescribeAlarms", AlarmTypes=sorted(KINDS)),
+            "alarms": listing(aws),
+            "topics": topics(aws),
             "subscriptions": subscriptions(aws),
         }
     )
+
+
+async def listing(aws: Aws) -> dict[str, Any]:
+    """All alarms of the account: whose one is, AWS cannot be asked."""
+    last = await aws.read("cloudwatch", "DescribeAlarms", AlarmTypes=sorted(KINDS), max_age=MANY_EVERY)
+    if sum(len(last.get(kind, ())) for kind in KINDS.values()) > MANY:
+        return last
+    return await aws.read("cloudwatch", "DescribeAlarms", AlarmTypes=sorted(KINDS))
+
+
+async def topics(aws: Aws) -> list[str]:
+    """The ARNs of all topics of the account: the tags of one outlive it for a while."""
+    return [each["TopicArn"] for each in (await aws.read("sns", "ListTopics", max_age=SNS_EVERY))["Topics"]]
 
 
 async def subscriptions(aws: Aws) -> list[dict[str, str]]:
@@ -79,7 +95,7 @@ async def subscriptions(aws: Aws) -> list[dict[str, str]]:
 
     So nothing that comes after can log it or make a label of it.
     """
-    listed = (await aws.read("sns", "ListSubscriptions", max_age=SUBSCRIPTIONS_EVERY))["Subscriptions"]
+    listed = (await aws.read("sns", "ListSubscriptions", max_age=SNS_EVERY))["Subscriptions"]
     return [
         {key: alarms.host_of(value) if key == "Endpoint" else value for key, value in each.items()} for each in listed
     ]
@@ -87,22 +103,32 @@ async def subscriptions(aws: Aws) -> list[dict[str, str]]:
 
 def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
     listed, subscribed = answer.get("alarms", {}), answer.get("subscriptions")
-    alerting = [each for kind in KINDS.values() for each in listed.get(kind, ()) if not alarms.is_of_autoscaling(each)]
-    ours = [alarm for alarm in alerting if alarms.is_ours(alarm, deployment)]
-    told = {topic for alarm in ours for topic in alarms.topics_of(alarm)}
+    ours: list[Mapping[str, Any]] = []
+    nobodys: list[Mapping[str, Any]] = []
     own = {id_.rpartition(":")[2] for id_ in deployment.resources(TOPIC_TYPE)}  # an ARN where a stack lists it
-    topics = {alarms.Topic(deployment.account_id, deployment.region, name) for name in own} | told
+    found = {alarms.Topic(deployment.account_id, deployment.region, name) for name in own}
+    found &= {alarms.topic_of(arn) for arn in answer.get("topics", ())}
 
+    def sort(alarm: Mapping[str, Any]) -> tuple[()]:
+        if not alarms.is_of_autoscaling(alarm):
+            if alarms.is_ours(alarm, deployment):
+                found.update(alarms.topics_of(alarm))
+                ours.append(alarm)
+            elif alarms.is_nobodys(alarm, deployment):
+                nobodys.append(alarm)
+        return ()
+
+    malformed = list(each((alarm for kind in KINDS.values() for alarm in listed.get(kind, ())), sort))
+    yield from malformed
     yield from each(ours, alarm_samples)
     # While STS is out of reach, the account is not known, and so no topic as one of it.
     if subscribed is not None and deployment.account_id:
-        yield from each([subscribed], lambda found: subscription_samples(found, ours, topics, deployment))
-    if listed.keys() >= set(KINDS.values()):
+        yield from each([subscribed], lambda those: subscription_samples(those, ours, found, deployment))
+    if listed.keys() >= set(KINDS.values()) and not malformed:  # a malformed one may be anybody's
         yield ALARMS.sample(len(ours))
-        if deployment.account_id:
-            yield TOPICS.sample(len(topics))
-        nobodys = sum(alarms.is_nobodys(alarm, deployment) for alarm in alerting)
-        yield UNASSIGNED.sample(nobodys, resource_type=ALARM_TYPE)
+        if "topics" in answer and deployment.account_id:
+            yield TOPICS.sample(len(found))
+        yield UNASSIGNED.sample(len(nobodys), resource_type=ALARM_TYPE)
 
 
 def alarm_samples(alarm: Mapping[str, Any]) -> Iterator[Sample]:

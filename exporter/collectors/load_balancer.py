@@ -1,7 +1,7 @@
 """Load balancer: does traffic reach healthy targets in two zones, on which ports, and has the network a way out?
 
 Practice: BP-05 (networks that do not overlap), BP-62 (healthy targets), BP-63 (TLS ports only), BP-78 (HTTP/2).
-Cost: 1 a target group; every five minutes 3 and 1 a load balancer, 1 more with instances as targets; 2 an hour.
+Cost: 1 a target group; every five minutes 4 and 1 a load balancer, 1 more with instances as targets; 1 an hour.
 API: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetHealth.html
 """
 
@@ -71,7 +71,7 @@ async def fetch(aws: Aws, deployment: Deployment) -> Answer:
             "health": health(aws, deployment),
             "instances": instances(aws, deployment),
             "gateways": aws.read("ec2", "DescribeNatGateways", max_age=EVERY),
-            "subnets": aws.read("ec2", "DescribeSubnets", max_age=HOUR),
+            "subnets": aws.read("ec2", "DescribeSubnets", max_age=EVERY),  # as old as what is in them
             "vpcs": aws.read("ec2", "DescribeVpcs", max_age=HOUR),
         }
     )
@@ -117,7 +117,9 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
         mine = [vpc for vpc in answer["vpcs"]["Vpcs"] if is_ours(vpc, answer, deployment)]
         yield from each(mine, cidr_samples)
         if "gateways" in answer and "subnets" in answer:
-            yield from each([{vpc["VpcId"] for vpc in mine}], lambda vpcs: gateway_samples(vpcs, answer))
+            # A network that another account shares has gateways that only that account can list.
+            own = {vpc.get("VpcId") for vpc in mine if vpc.get("OwnerId") == deployment.account_id} - {None}
+            yield from each([own], lambda vpcs: gateway_samples(vpcs, answer))
     if "balancers" in answer:
         listed = [(balancer.get("LoadBalancerArn", ""), ()) for balancer in answer["balancers"]["LoadBalancers"]]
         yield UNASSIGNED.sample(deployment.unassigned(BALANCER, listed), resource_type=BALANCER)
@@ -171,19 +173,29 @@ def cidr_samples(vpc: Raw) -> Iterator[Sample]:
             yield CIDR.sample(1, vpc=vpc["VpcId"], cidr=block["CidrBlock"])
 
 
-def gateway_samples(vpcs: set[str], answer: Answer) -> Iterator[Sample]:
+def gateway_samples(vpcs: set[str], answer: Answer) -> Iterator[Sample | Malformed]:
+    """Gateways by zone. While it is not known where one is, no zone is known to be without."""
     subnets = [subnet for subnet in answer["subnets"]["Subnets"] if subnet["VpcId"] in vpcs]
     places = {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in subnets}
     zones = set(places.values())
-    counts = Counter({(zone, "available"): 0 for zone in zones})
-    for gateway in answer["gateways"]["NatGateways"]:
+    counts: Counter[tuple[str, str]] = Counter()
+
+    def count(gateway: Raw) -> tuple[()]:
         # AWS lists deleted ones for about an hour; private ones lead to other networks.
         if gateway["VpcId"] in vpcs and gateway["State"] != "deleted" and gateway.get("ConnectivityType") != "private":
-            # A regional one is in no subnet.
+            # A regional one is in no subnet; the subnet of one that failed may be gone before it.
             regional = gateway.get("AvailabilityMode") == "regional"
-            counts.update((zone, gateway["State"]) for zone in (zones if regional else {places[gateway["SubnetId"]]}))
-    for (zone, state), count in sorted(counts.items()):
-        yield GATEWAYS.sample(count, availability_zone=zone, state=state)
+            found = zones if regional else {places.get(gateway["SubnetId"], "")}
+            counts.update((zone, gateway["State"]) for zone in found)
+        return ()
+
+    malformed = list(each(answer["gateways"]["NatGateways"], count))
+    yield from malformed
+    if not malformed and ("", "available") not in counts:
+        counts.update(dict.fromkeys(((zone, "available") for zone in zones), 0))
+    for (zone, state), number in sorted(counts.items()):
+        if zone:
+            yield GATEWAYS.sample(number, availability_zone=zone, state=state)
 
 
 COLLECTOR = Collector(

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from .. import ecs
+from .. import ecs, templates
 from ..answer import Answer
 from ..aws import Aws
 from ..certificates import certificates, is_wildcard
@@ -24,8 +24,8 @@ from ..metrics import Family, Malformed, Sample, each
 
 MULTI_TENANT = Family(
     "tts_aws_tenancy_multi_tenant",
-    "The network has tenants: as configured, else by a variable of the Identity Server, the Tenant Billing Server, a "
-    "wildcard on a served certificate, or the proxy's parameter; none where nothing tells "
+    "The network has tenants: as configured, else by a variable of the Identity Server, the Tenant Billing Server, or "
+    "a wildcard on a served certificate; none where nothing tells "
     "(ECS ContainerDefinition.environment, ACM CertificateSummary.SubjectAlternativeNameSummaries).",
     kind="flag",
 )
@@ -65,8 +65,6 @@ SECRET = "AWS::SecretsManager::Secret"
 REQUIRED = {"console": "console-oauth-client", "noc": "noc-oauth-client"}
 # The tenant of requests that name none. Source: The Things Stack documentation, General Options
 VARIABLE = "TTN_LW_TENANCY_DEFAULT_ID"
-# Whether the proxy answers to names of tenants. Source: The Things Stack documentation, Template Changelog, 3.12.2
-PARAMETER = "EnableVirtualHostWithTenantSubdomain"
 
 Raw = Mapping[str, Any]
 
@@ -92,29 +90,20 @@ def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malform
 
 def tenancy_samples(answer: Answer, deployment: Deployment) -> Iterator[Sample]:
     """One sample, or none where nothing tells: what has no tenants leaves out, those who have can leave out too."""
-    told = [deployment.multi_tenant] if deployment.multi_tenant is not None else list(evidence(answer, deployment))
-    if any(told):
+    if deployment.multi_tenant is not None:
+        yield MULTI_TENANT.sample(deployment.multi_tenant)
+    elif any(evidence(answer, deployment)):
         yield MULTI_TENANT.sample(1)
-    elif False in told and None not in told:
-        parameters = {stack.parameters.get(PARAMETER, "").lower() for stack in deployment.stacks}
-        if deployment.multi_tenant is False or parameters - {""} == {"false"}:
-            yield MULTI_TENANT.sample(0)
 
 
 def evidence(answer: Answer, deployment: Deployment) -> Iterator[bool | None]:
-    """What tells of tenants: whether it is there, None where that was not read."""
+    """Whether what tells of tenants is there."""
     yield any(stack.template == "5-3c-ecs-tbs-service" for stack in deployment.stacks)
-    for service, containers in services(answer, deployment):
-        component = component_in(service, containers or (), deployment) if service else ""
-        if component in ("is", ""):
-            yield None if containers is None else any(map(names_tenant, containers))
-        elif component == "tbs":
-            yield True
-    listeners, listed = served(answer, deployment), answer.get("certificates", {}).get("CertificateSummaryList")
-    if listeners is None or listed is None:
-        yield None
-    else:
-        yield from (is_wildcard(item) for item in listed if item["CertificateArn"] in listeners)
+    for component, containers in components(answer, deployment):
+        yield component == "tbs" or (component == "is" and any(map(names_tenant, containers)))
+    listeners = served(answer, deployment) or ()
+    listed = answer.get("certificates", {}).get("CertificateSummaryList", ())
+    yield from (is_wildcard(item) for item in listed if item["CertificateArn"] in listeners)
 
 
 def names_tenant(container: Raw) -> bool:
@@ -123,25 +112,34 @@ def names_tenant(container: Raw) -> bool:
     return plain or any(item["name"] == VARIABLE for item in container.get("secrets", ()))
 
 
-def services(answer: Answer, deployment: Deployment) -> Iterator[tuple[Raw, list[Raw] | None]]:
-    """Services with their containers, None where unread; an empty service stands for those that could not be read."""
+def components(answer: Answer, deployment: Deployment) -> Iterator[tuple[str, list[Raw]]]:
+    """The component of each service with the service's containers, none where they could not be read."""
     for cluster in sorted(deployment.resources(ecs.CLUSTER)):
         described, definitions = answer.get(("services", cluster), (ecs.UNREAD, {}))
         for service in described.found:
             if service["status"] == "ACTIVE":
                 definition = definitions.get(service.get("taskDefinition"))
-                yield service, definition["taskDefinition"]["containerDefinitions"] if definition else None
-        if not described.complete:
-            yield {}, None
+                containers = definition["taskDefinition"]["containerDefinitions"] if definition else []
+                yield component_in(service, containers, deployment), containers
 
 
 def is_ours(secret: Raw, deployment: Deployment) -> bool:
-    """By the stack that made it or tells of it; one that no known stack made by its name."""
+    """By the stack that made it or tells of it; one that no known stack made by its name, of which the longest wins."""
     tags, name = secret.get("Tags", ()), secret.get("Name", "")
     told = {value for stack in deployment.stacks for value in stack.outputs.values()}
     if deployment.owner(SECRET, name, tags) is not None or secret.get("ARN") in told:
         return True
-    return as_dict(tags).get(STACK_TAG) not in deployment.assigned_stacks and name.startswith(own_name(deployment))
+    if as_dict(tags).get(STACK_TAG) in deployment.assigned_stacks or not name.startswith(own_name(deployment)):
+        return False
+    return not any(name.startswith(longer) for longer in longer_names(deployment))
+
+
+def longer_names(deployment: Deployment) -> Iterator[str]:
+    """How names of other deployments begin that begin like ours and go on: those of eu1-b beside eu1."""
+    for stack in deployment.assigned_stacks - {stack.name for stack in deployment.stacks}:
+        parsed = templates.parse(stack)
+        if parsed and parsed.prefix.startswith(own_name(deployment)):
+            yield f"{parsed.prefix}-"
 
 
 def own_name(deployment: Deployment, purpose: str = "") -> str:
@@ -160,9 +158,8 @@ def required_samples(answer: Answer, deployment: Deployment) -> Iterator[Sample]
     if "secrets" not in answer:
         return
     living = {item["Name"] for item in answer["secrets"]["SecretList"] if "DeletedDate" not in item}
-    components = {component_in(service, containers or (), deployment)
-                  for service, containers in services(answer, deployment) if service}  # fmt: skip
-    for component in sorted(components & REQUIRED.keys()):
+    running = {component for component, _ in components(answer, deployment)}
+    for component in sorted(running & REQUIRED.keys()):
         name = own_name(deployment, REQUIRED[component])
         yield PRESENT.sample(name in living, secret=name)
 

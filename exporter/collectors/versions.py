@@ -93,6 +93,18 @@ async def fetch(aws: Aws, deployment: Deployment) -> Answer:
 
 
 def samples(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
+    """Each flag once, by its worst value: stacks can name two revisions of a family, or one called like a service."""
+    worst: dict[tuple[Any, ...], Sample] = {}
+    for found in told(answer, deployment):
+        if isinstance(found, Sample) and found.family.kind == "flag":
+            series = found.family, found.labels
+            worst[series] = min(found, worst.get(series, found), key=lambda sample: sample.value)
+        else:
+            yield found
+    yield from worst.values()
+
+
+def told(answer: Answer, deployment: Deployment) -> Iterator[Sample | Malformed]:
     ran: Ran = defaultdict(set)
     complete = True
     for cluster in ecs.living(answer.get("clusters", ()), deployment):

@@ -119,7 +119,7 @@ def wildcard(facts: Facts) -> Iterator[Verdict]:
     wild = facts.by("acm_certificate_wildcard", "certificate")
     aliases = facts.by("dns_alias_evaluates_target_health", "record")
     blind = sorted(name for name, on in aliases.items() if not on)
-    looks = False if blind else True if facts.known("dns_alias_evaluates_target_health") else None
+    looks = False if blind else True if aliases else None  # records elsewhere, or of another kind, tell nothing
     certificates = served(facts)
     found = [wild.get(each) for each in certificates]
     covered = True if tenants == 0 or any(found) else None if None in found or tenants is None else False

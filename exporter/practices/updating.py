@@ -37,7 +37,7 @@ class Stack(NamedTuple):
     template: str
     version: Version | None
     updated: float | None
-    old: bool = False
+    old: bool
 
 
 def stacks(facts: Facts) -> list[Stack]:

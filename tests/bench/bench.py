@@ -68,6 +68,18 @@ class Exporter:
                 raise SystemExit("the exporter ended")
             await asyncio.sleep(0.01)
 
+    async def until_all_but_change_sets(self, session: aiohttp.ClientSession) -> float:
+        """Seconds from the start of the process until all collectors but the slowest, by its rate, have attempted."""
+        while True:
+            rows = [row for row in (await self.metrics(session)).splitlines() if row.startswith("tts_aws_collector_")]
+            there = [
+                {re.sub('.*deployment="([^"]*)".*collector="([^"]*)".*', r"\1 \2", row) for row in rows if name in row}
+                for name in ("_interval_seconds{", "_success{")
+            ]
+            if there[0] and not {each for each in there[0] - there[1] if "change_sets" not in each}:
+                return time.perf_counter() - self.started
+            await asyncio.sleep(0.1)
+
     async def until_listening(self, session: aiohttp.ClientSession) -> float:
         """Seconds from the start of the process to its first answer."""
         while True:
@@ -115,6 +127,7 @@ async def first_refresh(session: aiohttp.ClientSession, standin: Standin) -> dic
     standin.calls.clear()
     with exporter(standin) as process:
         listening = await process.until_listening(session)
+        usual = await process.until_all_but_change_sets(session)
         complete = await process.until_ready(session)
         await asyncio.sleep(1.5)
         page = await process.metrics(session)
@@ -132,7 +145,8 @@ async def first_refresh(session: aiohttp.ClientSession, standin: Standin) -> dic
         "calls of the first refresh, both deployments, by the exporter's counters": f"{own:.0f}",
         "the same, as the stand-in counted": f"{sum(standin.calls.values())}",
         "process start to first answer (s)": f"{listening:.2f}",
-        f"process start to first complete scrape, {LATENCY * 1000:.0f} ms latency (s)": f"{complete:.2f}",
+        f"process start to complete but for change sets, {LATENCY * 1000:.0f} ms latency (s)": f"{usual:.2f}",
+        "the same with change sets (CloudFormation is asked twice a second)": f"{complete:.2f}",
         "RSS after the first refresh (MiB)": f"{rss:.0f}",
         "series": f"{series}",
     }

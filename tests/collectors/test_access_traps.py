@@ -78,6 +78,8 @@ def answer_of(*instances: dict[str, Any], **parts: Any) -> Answer:
     answer["groups"] = {"AutoScalingGroups": []}
     members = {"rules": "SecurityGroupRules", "managed": "InstanceInformationList"}
     answer.update({key: {members[key]: part} if key in members else part for key, part in parts.items()})
+    if "rules" in answer:
+        answer["rules"]["asked"] = [GROUP, SECOND]
     return answer
 
 
@@ -245,7 +247,7 @@ def test_whose_groups(deployment: Deployment, series: Series) -> None:
     """Groups are those of the stacks, by tag, and those that a host is in, whoever made them; no others."""
     owned = replace(deployment, owned={"AWS::EC2::SecurityGroup": {SECOND: STACK}})
     foreign = instance(interface("sg-0cccccccccccccccc"), InstanceId=OTHER, Tags=[])
-    rules = [rule("0.0.0.0/0"), rule("0.0.0.0/0", "sg-0cccccccccccccccc")]
+    rules = [rule("0.0.0.0/0"), rule("0.0.0.0/0", SECOND, IsEgress=True), rule("0.0.0.0/0", "sg-0cccccccccccccccc")]
 
     found = series(samples(answer_of(instance(), foreign, rules=rules), owned))
 
@@ -257,6 +259,62 @@ def test_whose_groups(deployment: Deployment, series: Series) -> None:
         f'tts_aws_{OUTSIDE}{{security_group="{GROUP}"}}': 1,
         f'tts_aws_{OUTSIDE}{{security_group="{SECOND}"}}': 0,
     }
+
+
+def test_group_that_is_gone(deployment: Deployment, series: Series) -> None:
+    """Tags outlive their group, which has no rule any more: nothing is closed. One that a host is in is there."""
+    owned = replace(deployment, owned={"AWS::EC2::SecurityGroup": {GROUP: STACK, SECOND: STACK}})
+
+    found = series(samples(answer_of(rules=[]), owned))
+
+    assert {name: value for name, value in found.items() if "security_group" in name} == {
+        f'tts_aws_security_group_info{{security_group="{GROUP}",stack="{STACK}"}}': 1,
+        f'tts_aws_{OPEN}{{security_group="{GROUP}"}}': 0,
+        f'tts_aws_{OUTSIDE}{{security_group="{GROUP}"}}': 0,
+    }
+
+
+def test_group_that_was_not_asked_for(deployment: Deployment, series: Series) -> None:
+    """Of a group that a host joined since the rules were read, these say nothing: it is neither closed nor gone."""
+    answer = answer_of(rules=[rule("0.0.0.0/0")])
+    answer["rules"]["asked"] = [SECOND]
+
+    found = series(samples(answer, deployment))
+
+    assert [name for name in found if "security_group" in name] == [
+        f'tts_aws_security_group_info{{security_group="{GROUP}",stack=""}}'
+    ]
+
+
+def test_only_rules_of_our_groups_are_read(
+    deployment: Deployment, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rules of an account's other groups are not asked for, ours 200 groups at a time; a name is no group's id."""
+    ours = {f"sg-{number:017x}": STACK for number in range(250)}
+    owned = replace(deployment, owned={"AWS::EC2::SecurityGroup": ours | {"group-by-name": STACK}})
+
+    def listed(request: Request) -> dict[str, Any]:
+        [only] = request.parameters["Filters"]
+        assert only["Name"] == "group-id"
+        return {"SecurityGroupRules": [rule("10.0.0.0/8", group) for group in only["Values"]]}
+
+    async def fetched() -> tuple[Answer, list[Any]]:
+        async with account(clock, account_id="111122223333", services=("ec2", "autoscaling", "ssm")) as reads:
+            aws = attempt(reads)
+            return await fetch(aws, owned), aws.failures
+
+    with small_aws(clock, monkeypatch) as (small, _):
+        small.answers("ec2", "DescribeInstances", {"Reservations": [{"Instances": [instance()]}]})
+        small.answers("autoscaling", "DescribeAutoScalingGroups", {"AutoScalingGroups": []})
+        small.answers("ec2", "DescribeSecurityGroupRules", listed)
+        small.answers("ssm", "DescribeInstanceInformation", {"InstanceInformationList": []})
+        answer, failures = asyncio.run(fetched())
+        asked = [parameters["Filters"][0]["Values"] for parameters in small.asked("DescribeSecurityGroupRules")]
+
+    assert failures == []
+    assert [len(groups) for groups in asked] == [200, 51]
+    assert {group for groups in asked for group in groups} == {*ours, GROUP}
+    assert {each["GroupId"] for each in answer["rules"]["SecurityGroupRules"]} == {*ours, GROUP}
 
 
 @pytest.mark.parametrize(
@@ -306,6 +364,10 @@ def test_which_prefix_lists_are_asked(
             raise AwsError("UnauthorizedOperation", "You are not authorized to perform this operation.", 403)
         return entries("0.0.0.0/0")
 
+    def of_groups(request: Request) -> dict[str, Any]:
+        [only] = request.parameters["Filters"]
+        return {"SecurityGroupRules": [each for each in rules if each["GroupId"] in only["Values"]]}
+
     async def fetched() -> tuple[Answer, list[str]]:
         async with account(clock, account_id="111122223333", services=("ec2", "autoscaling", "ssm")) as reads:
             aws = attempt(reads)
@@ -315,7 +377,7 @@ def test_which_prefix_lists_are_asked(
     with small_aws(clock, monkeypatch) as (small, _):
         small.answers("ec2", "DescribeInstances", {"Reservations": [{"Instances": [host]}]})
         small.answers("autoscaling", "DescribeAutoScalingGroups", {"AutoScalingGroups": []})
-        small.answers("ec2", "DescribeSecurityGroupRules", {"SecurityGroupRules": rules})
+        small.answers("ec2", "DescribeSecurityGroupRules", of_groups)
         small.answers("ssm", "DescribeInstanceInformation", {"InstanceInformationList": []})
         small.answers("ec2", "GetManagedPrefixListEntries", listed)
         answer, failures = asyncio.run(fetched())

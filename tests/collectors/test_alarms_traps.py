@@ -11,13 +11,14 @@ import pytest
 from conftest import FrozenClock, account, attempt, surveyed
 from hypothesis import given
 from hypothesis import strategies as st
+from small import small_aws
 
 from exporter import alarms
 from exporter.answer import Answer
 from exporter.assignment import resource_of
 from exporter.collectors.alarms import COLLECTOR, samples
 from exporter.demo.server import Standin
-from exporter.deployment import Deployment
+from exporter.deployment import UNASSIGNED, Deployment
 from exporter.errors import Failure
 from exporter.metrics import Malformed, Sample
 
@@ -71,9 +72,15 @@ def subscription(topic: str = TOPIC, host: str = OPSGENIE, arn: str = f"{TOPIC}:
     return {"TopicArn": topic, "SubscriptionArn": arn, "Protocol": "https", "Endpoint": host}
 
 
-def answer(*listed: dict[str, Any], subscribed: list[dict[str, str]] | None = None) -> Answer:
+def answer(
+    *listed: dict[str, Any],
+    subscribed: list[dict[str, str]] | None = None,
+    topics: tuple[str, ...] | None = (TOPIC, OTHERS),
+) -> Answer:
     found = Answer()
     found["alarms"] = {"MetricAlarms": list(listed), "CompositeAlarms": []}
+    if topics is not None:
+        found["topics"] = list(topics)
     if subscribed is not None:
         found["subscriptions"] = subscribed
     return found
@@ -219,6 +226,24 @@ def test_topic_listed_by_its_stack(deployment: Deployment, series: Series) -> No
     assert found['tts_aws_cloudwatch_alarm_notifies_pager{alarm="x"}'] == 1
 
 
+def test_topic_that_is_gone(deployment: Deployment, series: Series) -> None:
+    """Tags outlive their topic: one that SNS does not list is none, and has no series."""
+    gone = series(samples(answer(subscribed=[], topics=(OTHERS,)), deployment))
+    there = series(samples(answer(subscribed=[]), deployment))
+
+    assert (gone["tts_aws_sns_topics"], there["tts_aws_sns_topics"]) == (0, 1)
+    assert not [name for name in gone if "subscriptions" in name]
+    assert len([name for name in there if "subscriptions" in name]) == 6
+
+
+def test_topics_unread(deployment: Deployment, series: Series) -> None:
+    """Where SNS could not be asked for its topics their number is unknown; one that an alarm names has its series."""
+    found = series(samples(answer(alarm("tagged", OTHERS), subscribed=[], topics=None), deployment))
+
+    assert "tts_aws_sns_topics" not in found
+    assert {name.partition('topic="')[2].partition('"')[0] for name in found if "subscriptions" in name} == {"others"}
+
+
 def test_account_unknown(deployment: Deployment, series: Series) -> None:
     """Before STS has said whose the credentials are, no topic is known as ours: nothing is said, above all no 0."""
     found = series(samples(answer(alarm("tagged", TOPIC), subscribed=[]), replace(deployment, account_id="")))
@@ -236,6 +261,14 @@ def test_none_at_all(deployment: Deployment, series: Series) -> None:
 
     assert found["tts_aws_cloudwatch_alarms"] == found["tts_aws_sns_topics"] == 0
     assert series(samples(part, bare)) == {}
+
+
+def test_number_of_topics_with_the_account_unknown(deployment: Deployment, series: Series) -> None:
+    """Before STS has said whose the credentials are, topics are not counted."""
+    found = series(samples(answer(), replace(deployment, account_id="")))
+
+    assert "tts_aws_cloudwatch_alarms" in found
+    assert "tts_aws_sns_topics" not in found
 
 
 @pytest.mark.parametrize(
@@ -335,7 +368,7 @@ def test_unreadable_answer_is_not_quoted(standin: Standin, clock: FrozenClock) -
 
     assert failure.reason == "invalid_response"
     assert "garbage" not in failure.detail
-    assert set(answer) == {"alarms"}
+    assert set(answer) == {"alarms", "topics"}
 
 
 def test_malformed_subscription(deployment: Deployment) -> None:
@@ -363,10 +396,55 @@ def test_malformed_alarm(deployment: Deployment) -> None:
     assert [each for each in found if isinstance(each, Malformed)]
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        alarm("x", Metrics=[{"Id": "m", "MetricStat": {}}]),
+        alarm("x", AlarmActions=None),
+        alarm("tagged", AlarmActions=[TOPIC, 7]),
+    ],
+)
+def test_alarm_that_may_be_anybodys(deployment: Deployment, broken: dict[str, Any]) -> None:
+    """An alarm that cannot be understood costs the numbers of alarms and topics, and no other alarm's series."""
+    other = alarm("x", TOPIC, Dimensions=on(DBClusterIdentifier="aurora"))
+
+    found = list(samples(answer(broken, other, subscribed=[subscription()]), deployment))
+
+    served = [each for each in found if isinstance(each, Sample)]
+    assert len([each for each in found if isinstance(each, Malformed)]) == 1
+    assert {each.labels[0] for each in served if "cloudwatch_alarm_" in each.family.name} == {"x"}
+    assert not [each for each in served if not each.family.labels or each.family is UNASSIGNED]
+
+
+@pytest.mark.parametrize(("number", "calls"), [(1_000, 10), (1_001, 2)])
+def test_many_alarms(
+    clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, deployment: Deployment, number: int, calls: int
+) -> None:
+    """The alarms of an account that has very many are read every five minutes, those of others every minute."""
+    listed = [alarm(f"x-{each}") for each in range(number)]
+
+    async def fetched() -> Answer:
+        async with account(clock, account_id="111122223333", services=("cloudwatch", "sns")) as reads:
+            for _ in range(10):
+                answer = await COLLECTOR.fetch(attempt(reads, COLLECTOR.interval), deployment)
+                clock.now += COLLECTOR.interval
+            return answer
+
+    with small_aws(clock, monkeypatch) as (small, _):
+        small.answers("cloudwatch", "DescribeAlarms", {"MetricAlarms": listed, "CompositeAlarms": []})
+        small.answers("sns", "ListTopics", {"Topics": []})
+        small.answers("sns", "ListSubscriptions", {"Subscriptions": []})
+        found = asyncio.run(fetched())
+        pages = len(small.asked("DescribeAlarms"))
+
+    assert len(found["alarms"]["MetricAlarms"]) == number
+    assert pages == calls * -(-number // 100)
+
+
 def test_calls(standin: Standin, clock: FrozenClock) -> None:
-    """Alarms are read every minute, composite ones among them, and all subscriptions at once every ten minutes."""
+    """Alarms are read every minute, composite ones among them; all topics and subscriptions every ten minutes."""
     _, answer, _ = read(clock, attempts=10)
 
     calls = {key[3]: count for key, count in standin.calls.items() if key[2] in ("cloudwatch", "sns")}
-    assert calls == {"DescribeAlarms": 10, "ListSubscriptions": 1}
+    assert calls == {"DescribeAlarms": 10, "ListTopics": 1, "ListSubscriptions": 1}
     assert [each["AlarmName"] for each in answer["alarms"]["CompositeAlarms"]] == ["acme-prod-eu1-services-combined"]

@@ -150,6 +150,27 @@ def test_domain_of_the_configuration(served: Served, deployment: Deployment, tem
     assert domains(answer, given) == ({"lora.acme.example"} if ours else set())
 
 
+@pytest.mark.parametrize("names", [["*.acme.example"], ["*.acme.example", "acme.example"]])
+def test_wildcard_of_the_company(served: Served, deployment: Deployment, names: list[str]) -> None:
+    """A certificate for all of a company that a listener serves is the deployment's, the company's others are not."""
+    others = [certificate(name, name) for name in ("acme.example", "shop.acme.example", "*.acme.example")]
+    answer = answer_of([certificate("ours", *names), *others], [listener(443, "ours")])
+
+    assert domains(answer, deployment) == set()
+    assert {name.partition(" ")[2] for name in served(answer)} == {"ours"}
+
+
+def test_domain_that_is_configured_wins(served: Served, deployment: Deployment) -> None:
+    """Where the configuration tells the domain, that of a certificate that is served is none, whatever it holds for."""
+    company = certificate("ours", "acme.example", "*.acme.example")
+    listed = [company, certificate("shop", "acme.example"), certificate("renewed", "lora.acme.example")]
+    given = told(deployment, "5-4-ecs-services", ClusterIDAddressTemplate="lora.acme.example")
+    answer = answer_of(listed, [listener(443, "ours")])
+
+    assert domains(answer, given) == {"lora.acme.example"}
+    assert {name.partition(" ")[2] for name in served(answer, given)} == {"ours", "renewed"}
+
+
 def test_unknown_listeners(served: Served, deployment: Deployment) -> None:
     """Where a load balancer's listeners could not be read, by how many a certificate is served is unknown, not 0."""
     given = told(deployment, "5-7-ecs-proxy", TLSCertificateARN=f"{ACM}/a")

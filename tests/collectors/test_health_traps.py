@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from conftest import FrozenClock, account, attempt, surveyed
 
 from exporter.answer import Answer
@@ -127,17 +126,3 @@ def test_malformed_event(deployment: Deployment) -> None:
     [found] = samples(answer, deployment)
 
     assert isinstance(found, Malformed)
-
-
-@pytest.mark.parametrize("region", ["eu-west-1", "ap-southeast-2"])
-def test_global_endpoint(region: str, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the region, Health is asked at its global address, and signed for the region that this is in."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
-
-    async def client() -> tuple[str, str]:
-        async with account(clock, region, services=["health"]) as reads:
-            made = reads.account.client("health")
-            return made.meta.endpoint_url, made._request_signer._region_name
-
-    assert asyncio.run(client()) == ("https://global.health.amazonaws.com", "us-east-1")

@@ -17,6 +17,7 @@ from exporter.collectors.load_balancer import COLLECTOR, STATES, VPC, samples
 from exporter.demo.server import Standin
 from exporter.deployment import Deployment
 from exporter.load_balancers import BALANCER, TARGET_GROUP, name_of
+from exporter.metrics import Sample
 
 Series = Callable[[Any], dict[str, float]]
 Served = Callable[..., dict[str, float]]
@@ -197,7 +198,7 @@ def gateway(subnet: str = "subnet-a", state: str = "available", vpc: str = "vpc-
 
 def network(id_: str = "vpc-1", *cidrs: str, state: str = "associated") -> dict[str, Any]:
     blocks = [{"CidrBlock": cidr, "CidrBlockState": {"State": state}} for cidr in cidrs]
-    return {"VpcId": id_, "CidrBlockAssociationSet": blocks}
+    return {"VpcId": id_, "OwnerId": "111122223333", "CidrBlockAssociationSet": blocks}
 
 
 @pytest.mark.parametrize(
@@ -232,6 +233,35 @@ def test_ways_that_are_unknown(served: Served) -> None:
 
     assert served(vpcs=vpcs, subnets=SUBNETS) == {}
     assert served(vpcs=vpcs, gateways={"NatGateways": []}) == {}
+
+
+def test_gateway_in_a_subnet_that_is_gone(served: Served) -> None:
+    """A gateway that failed can be listed for longer than its subnet: it costs no other gateway's count."""
+    gateways = [gateway("subnet-gone", state="failed"), gateway()]
+
+    found = served(vpcs={"Vpcs": [network()]}, subnets=SUBNETS, gateways={"NatGateways": gateways})
+
+    assert list(found.values()) == [1, 0]
+
+
+@pytest.mark.parametrize("unplaced", [gateway("subnet-new"), {"VpcId": "vpc-1", "State": "available"}])
+def test_gateway_that_may_be_anywhere(deployment: Deployment, unplaced: dict[str, Any]) -> None:
+    """While it is not known where a gateway is, no zone is known to be without one; those with one stay."""
+    answer = Answer()
+    answer.update(vpcs={"Vpcs": [network()]}, subnets=SUBNETS, gateways={"NatGateways": [unplaced, gateway()]})
+
+    found = [each for each in samples(answer, deployment) if isinstance(each, Sample)]
+
+    assert [(each.labels, each.value) for each in found] == [(("eu-west-1a", "available"), 1)]
+
+
+@pytest.mark.parametrize("account_id", ["444455556666", ""])
+def test_network_that_another_account_shares(deployment: Deployment, series: Series, account_id: str) -> None:
+    """Gateways are listed for the network's owner alone: whether others, or we know not whom, have one is unknown."""
+    answer = Answer()
+    answer.update(vpcs={"Vpcs": [network()]}, subnets=SUBNETS, gateways={"NatGateways": []})
+
+    assert not series(samples(answer, replace(deployment, account_id=account_id)))
 
 
 def test_ranges_of_the_network(served: Served) -> None:

@@ -141,17 +141,24 @@ def test_wildcard(tenants: Tenants) -> None:
     assert tenants(answered(names=("lora.acme.example", "www.lora.acme.example"))) is None
 
 
-@pytest.mark.parametrize("part", [("services", CLUSTER), "listeners", "certificates"])
-def test_proxy_without_names_of_tenants(tenants: Tenants, part: Any) -> None:
-    """A proxy that answers to no tenant's name tells that there are none, if all that could tell of some was read."""
-    parameter = {"EnableVirtualHostWithTenantSubdomain": "false"}
+@pytest.mark.parametrize("said", ["false", "true"])
+def test_proxy_without_names_of_tenants(tenants: Tenants, said: str) -> None:
+    """Whether the proxy answers to names of tenants tells nothing, neither alone nor against what tells of them."""
+    parameter = {"EnableVirtualHostWithTenantSubdomain": said}
 
-    assert tenants(answered(service()), **parameter) == 0
-    assert tenants(answered(service()), EnableVirtualHostWithTenantSubdomain="true") is None
+    assert tenants(answered(service()), **parameter) is None
     assert tenants(answered(service(), environment=[VARIABLE]), **parameter) == 1
-    unread = answered(service())
-    del unread[part]
-    assert tenants(unread, **parameter) is None
+
+
+@pytest.mark.parametrize("part", [("services", CLUSTER), "listeners", "certificates"])
+def test_what_was_not_read_hides_nothing(tenants: Tenants, part: Any) -> None:
+    """One sign of tenants is enough, whatever could not be read beside; no sign in what was read tells nothing."""
+    found = answered(service(), names=("lora.acme.example", "*.lora.acme.example"), environment=[VARIABLE])
+    nothing = answered(service())
+    del found[part], nothing[part]
+
+    assert tenants(found) == 1
+    assert tenants(nothing) is None
 
 
 def test_identity_server_of_which_only_the_name_is_known(tenants: Tenants) -> None:
@@ -159,7 +166,7 @@ def test_identity_server_of_which_only_the_name_is_known(tenants: Tenants) -> No
     answer = answered(service())
     answer["services", CLUSTER] = (answer["services", CLUSTER][0], {})
 
-    assert tenants(answer, EnableVirtualHostWithTenantSubdomain="false") is None
+    assert tenants(answer) is None
 
 
 def secret(name: str, stack: str = "", **fields: Any) -> dict[str, Any]:
@@ -200,6 +207,19 @@ def test_whose_a_secret_is(deployment: Deployment, series: Series) -> None:
     )
 
     mine = ("of-the-stack", "told", "included", "acme-prod-eu1-license", "acme-prod-eu1-by-hand")
+    assert found == {f'last_changed{{secret="{name}"}}': THEN.timestamp() for name in mine}
+
+
+def test_deployment_whose_name_goes_on(deployment: Deployment, series: Series) -> None:
+    """A secret that no stack made, of eu1-b, begins like one of eu1 too; a stack of eu1's own takes none away."""
+    ours = Stack("acme-prod-eu1-c-4-1-secrets", "4-1-secrets")
+    stacks = (*deployment.stacks, ours)
+    others = {"acme-prod-eu1-b-4-1-secrets", "acme-prod-4-1-secrets", "acme-prod-eu1-license", ours.name}
+    given = replace(deployment, stacks=stacks, assigned_stacks=deployment.assigned_stacks | others)
+    mine = ("acme-prod-eu1-console-oauth-client", "acme-prod-eu1-c-license", "acme-prod-eu1-backup", "acme-prod-eu1-b")
+
+    found = secrets(given, series, secret("acme-prod-eu1-b-console-oauth-client"), *map(secret, mine))
+
     assert found == {f'last_changed{{secret="{name}"}}': THEN.timestamp() for name in mine}
 
 

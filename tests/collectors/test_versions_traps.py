@@ -404,6 +404,37 @@ def test_certbots(deployment: Deployment, series: Series) -> None:
     assert number not in series(samples(answer, two))
 
 
+@pytest.mark.parametrize("tags", [("3.36.1-aws", "3.36"), ("3.36", "3.36.1-aws")])
+def test_two_revisions_of_a_family(deployment: Deployment, series: Series, tags: tuple[str, str]) -> None:
+    """Of a family that stacks name by two revisions both images are told, and the less favourable of their flags."""
+    command = "run-task --cluster c --task-definition"
+    two = with_outputs(deployment, *({"RunCertbotTaskCLICommand": f"{command} a:{each}"} for each in (1, 2)))
+    answer = Answer()
+    for revision, tag in enumerate(tags, start=1):
+        answer[OneOff("certbot", f"a:{revision}", "c")] = definition(container(tag), family="a")
+
+    found = series(samples(answer, two))
+
+    labels = 'ecs_cluster="c",ecs_service="a",ecs_container="ttes"'
+    assert found[f"tts_aws_container_image_pinned{{{labels}}}"] == 0
+    assert found[f"tts_aws_container_image_aws_flavour{{{labels}}}"] == 0
+    assert len([name for name in found if "image_info" in name]) == 2
+
+
+@pytest.mark.parametrize("tags", [("3.36.1-aws", "3.36"), ("3.36", "3.36.1-aws")])
+def test_family_named_like_a_service(deployment: Deployment, series: Series, tags: tuple[str, str]) -> None:
+    """What moves is told as moving, be it the service's image or that of ops under the same name."""
+    answer = answered([service()], {"gs:1": definition(container(tags[0]))})
+    answer[OneOff("ops", "gs:9", CLUSTER)] = definition(container(tags[1]))
+    given = with_outputs(deployment, {"OpsRunTaskArguments": f"gs:9 {CLUSTER}"})
+
+    found = series(samples(answer, given))
+
+    labels = f'ecs_cluster="{CLUSTER}",ecs_service="gs",ecs_container="ttes"'
+    assert found[f"tts_aws_container_image_pinned{{{labels}}}"] == 0
+    assert found[f"tts_aws_container_image_aws_flavour{{{labels}}}"] == 0
+
+
 def test_the_vendors_own_certbot(deployment: Deployment, series: Series) -> None:
     """The image that the vendor documents has no release and is not pinned."""
     answer = Answer()

@@ -205,7 +205,11 @@ def test_thanos(deployment: Deployment, value: str, mib: int | None, compliant: 
         ecs_task_memory_bytes={("c", "is"): 512 * MIB} | ({} if mib is None else {("c", "prometheus"): mib * MIB}),
     )
 
-    assert verdicts(of("BP-75", "info"), known) == {"5-6": compliant}
+    found = judged(of("BP-75", "info"), known)
+
+    assert {name: each.compliant for name, each in found.items()} == {"5-6": compliant}
+    if mib and value != "false":
+        assert found["5-6"].fact == f"Thanos is on, with {mib} MiB for it and Prometheus"
 
 
 @pytest.mark.parametrize(

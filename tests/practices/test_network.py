@@ -105,6 +105,8 @@ def test_certbot_is_off(
     ("left", "fact"),
     [
         (8.5 * DAY, "the schedule is disabled, and a certificate in use expires in 8.5 days"),
+        (1, "the schedule is disabled, and a certificate in use expires in 0.0 days"),
+        (0, "the schedule is disabled, and a certificate in use is expired"),
         (-DAY, "the schedule is disabled, and a certificate in use is expired"),
         (90 * DAY, "the schedule is disabled; no certificate in use expires soon"),
     ],
@@ -127,6 +129,7 @@ def test_what_expires_is_said(deployment: Deployment, left: float, fact: str) ->
         (21 * DAY - 1, True, False, "in use, expires in 21.0 days"),
         (7 * DAY, True, False, "in use, expires in 7.0 days"),
         (7 * DAY - 1, False, False, "in use, expires in 7.0 days"),
+        (1, False, False, "in use, expires in 0.0 days"),
         (0, False, False, "in use, and expired"),
         (-DAY, False, False, "in use, and expired"),
     ],
@@ -255,6 +258,7 @@ def test_wildcard(
         acm_certificate_wildcard={(name, f"{name}.example"): on for name, on in wild.items() if on is not None}
         | {("idle", "idle.example"): 1},
         tenancy_multi_tenant={} if tenants is None else {(): tenants},
+        dns_alias_evaluates_target_health={"x.example": 1},
     )
 
     assert verdicts(of("BP-61", "warning"), known) == compliant
@@ -265,7 +269,7 @@ def test_wildcard(
     [
         ({"x.example": 1, "*.x.example": 1}, [], True, "a wildcard"),
         ({"x.example": 1, "*.x.example": 0}, [], False, "the alias of *.x.example does not evaluate target health"),
-        ({}, [], True, "a wildcard"),
+        ({}, [], None, ""),
         ({}, ["certificates"], None, ""),
         ({"x.example": 0}, ["certificates"], False, "the alias of x.example does not evaluate target health"),
     ],

@@ -163,6 +163,15 @@ def test_configuration_of_old_services(deployment: Deployment) -> None:
     assert verdicts(of("BP-11", "warning"), known) == {"1-1-vpc": True, "4-1-secrets": True, SERVICES: True}
 
 
+def test_configuration_of_the_newest_services(deployment: Deployment) -> None:
+    """BP-11: what configures services is as new as the newest of them."""
+    stacks = made_of(("4-1-secrets", "3.35.0", 0), (SERVICES, "3.36.1", 0), ("5-7-ecs-proxy", "3.35.0", 0))
+
+    assert verdicts(of("BP-11", "warning"), facts(deployment, **stacks)) == {
+        "4-1-secrets": False, SERVICES: True, "5-7-ecs-proxy": True
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("status", "compliant"),
     [
