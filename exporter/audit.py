@@ -6,7 +6,7 @@ as such: it is never a pass.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -19,6 +19,7 @@ from .config_values import close
 from .deployment import Deployment
 from .engine import Engine
 from .errors import Failure, iam_action
+from .metrics import PREFIX
 from .page import Group, grouped
 from .practice import IMPACTS, Impact, Practice
 from .scorecard import Finding, State, end_of
@@ -122,6 +123,10 @@ class Report:
         """The IAM actions that AWS refused."""
         return sorted({each.failure.action for each in self.unread if each.failure.action})
 
+    def mistakes(self) -> list[str]:
+        """The practices that a fault of this program kept from being judged."""
+        return sorted({each.practice for each in self.findings if each.mistake})
+
 
 def selection(
     deployments: Iterable[str], practices: Iterable[str], impact: Impact, *, compliant: bool = False
@@ -157,14 +162,14 @@ def gather(machine: Engine, practices: Iterable[Practice], wanted: Selection, no
         now,
         wanted,
         audited,
-        tuple(_unread(machine, practices, wanted, set(names))),
+        tuple(_unread(machine, tuple(practices), wanted, audited)),
         tuple(_waived(waiver, every, now) for waiver in machine.config.accept),
     )
 
 
 def exit_code(report: Report, fail_on: Impact | None) -> int:
-    """1 where something could not be read, or is violated that is as bad as ``fail_on``; else 0."""
-    if report.unread or not report.audited:
+    """1 where something could not be read or judged, or is violated that is as bad as ``fail_on``; else 0."""
+    if report.unread or report.mistakes() or not report.audited:
         return 1
     bad = IMPACTS[: IMPACTS.index(fail_on) + 1] if fail_on else ()
     return int(any(each.state == "violated" and each.impact in bad for each in report.findings))
@@ -195,10 +200,13 @@ def failures(report: Report) -> list[tuple[Unread, list[str], int]]:
 
 def warnings(report: Report) -> list[str]:
     """What must be said beside the report: why it is not the whole truth."""
+    lines = []
+    if mistakes := report.mistakes():
+        lines.append(f"a fault of tts-aws-exporter: {', '.join(mistakes)} could not be judged (exit code 1)")
     if not report.unread:
-        return []
+        return lines
     first = report.unread[0].failure
-    lines = ["not everything could be read: what depends on it is unknown, not passed (exit code 1)"]
+    lines.append("not everything could be read: what depends on it is unknown, not passed (exit code 1)")
     if missing := report.missing():
         lines.append(f"missing IAM actions: {', '.join(missing)} (`tts-aws-exporter iam-policy` prints all it needs)")
     if {each.failure.reason for each in report.unread} == {first.reason} and (hint := _hint(first.reason, first.code)):
@@ -252,11 +260,14 @@ def _is_any(name: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(fnmatchcase(name, each) for each in patterns)
 
 
-def _unread(machine: Engine, practices: Iterable[Practice], wanted: Selection, names: set[str]) -> Iterable[Unread]:
-    """What could not be read of these deployments, as far as the chosen practices need it."""
+def _unread(
+    machine: Engine, practices: Sequence[Practice], wanted: Selection, audited: Iterable[Audited]
+) -> Iterable[Unread]:
+    """What could not be read of these deployments, and of those beside, as far as the chosen practices need it."""
+    needed = _needed(machine, practices, wanted, audited)
     for source in machine.sources.values():
         account = source.reads.account
-        if wanted.deployments and not names & {each.name for each in source.found}:
+        if wanted.deployments and not needed.keys() & {each.name for each in source.found}:
             continue
         if not source.surveyed:
             yield Unread("", account.account_id, source.key[0], "discovery", _unfinished())
@@ -265,18 +276,32 @@ def _unread(machine: Engine, practices: Iterable[Practice], wanted: Selection, n
             action = iam_action(*operation.split(".", 1)) if denied else None
             failure = Failure(operation, reason, code, "", action, subject)
             yield Unread("", account.account_id, source.key[0], "discovery", failure)
-    needed = {name for row in practices if row.practice in wanted.practices for name in row.facts}
     for (name, collector), job in sorted(machine.jobs.items(), key=lambda item: item[0]):
-        if name not in names:
+        if not needed.get(name, set()) & {family.name for family in job.collector.families}:
             continue
         where = (name, job.deployment.account_id, job.deployment.region, collector)
         if not job.attempted:
             yield Unread(*where, _unfinished())
-        facts = machine.scorecards.facts.get(name)
-        concerning = facts.failures(needed) if facts and wanted.practices else job.failures
         for failure in job.failures:
-            if failure in concerning:
-                yield Unread(*where, failure)
+            yield Unread(*where, failure)
+
+
+def _needed(
+    machine: Engine, practices: Sequence[Practice], wanted: Selection, audited: Iterable[Audited]
+) -> dict[str, set[str]]:
+    """By deployment, the families that the report is made of: those of the network's others for what looks at them."""
+    chosen = [row for row in practices if row.practice in wanted.practices]
+    every = {family.name for job in machine.jobs.values() for family in job.collector.families}
+    own = {PREFIX + name for row in chosen for name in row.facts} if wanted.practices else every
+    needed: dict[str, set[str]] = defaultdict(set)
+    for each in audited:
+        needed[each.deployment.name] |= own
+        judged = {finding.practice for finding in each.findings}
+        facts = machine.scorecards.facts.get(each.deployment.name)
+        for row in practices:
+            for other in row.beside(facts) if facts and row.practice in judged else ():
+                needed[other.deployment.name] |= {PREFIX + name for name in row.facts}
+    return needed
 
 
 def _unfinished() -> Failure:

@@ -229,7 +229,7 @@ TYPE = Form("a CloudFormation type such as AWS::S3::Bucket")
 PRACTICE = Form("a best practice such as BP-51")
 VERSION = Form("a version such as 3.36.2")
 ADDRESS = Form("an address such as :9784 or 127.0.0.1:9784")
-URL_PATH = Form("a path such as /metrics, other than / and /-/...")
+URL_PATH = Form("a path such as /metrics, other than /, /practices and /-/...")
 
 Count = Annotated[int, Field(ge=0)]
 Duration = Annotated[float, BeforeValidator(parse_duration), DURATION]
@@ -245,7 +245,7 @@ StackPrefix = Annotated[str, AfterValidator(_matches(r"[A-Za-z][A-Za-z0-9-]{0,12
 ResourceType = Annotated[str, AfterValidator(_matches(r"\w+::\w+::\w+", TYPE)), TYPE]
 Practice = Annotated[str, AfterValidator(_matches(r"BP-[0-9]{2}", PRACTICE)), AfterValidator(_judged), PRACTICE]
 Version = Annotated[str, AfterValidator(_matches(r"3\.[0-9]{1,4}\.[0-9]{1,4}", VERSION)), VERSION]
-UrlPath = Annotated[str, AfterValidator(_matches(r"/(?!-/)[\w.~/-]+", URL_PATH)), URL_PATH]
+UrlPath = Annotated[str, AfterValidator(_matches(r"/(?!-/|practices$)[\w.~/-]+", URL_PATH)), URL_PATH]
 # A frozen model must not hold a dict that somebody can change.
 _READ_ONLY = AfterValidator(lambda given: MappingProxyType(dict(given)))
 Service = Annotated[str, AfterValidator(_known_service)]

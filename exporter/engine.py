@@ -159,10 +159,10 @@ class Engine:
         for job in self.jobs.values():
             job.expire()
         self.publish()
-        await self.scorecards.update(self.config, self.watched(), self.jobs.values())
+        judged = await self.scorecards.update(self.config, self.watched(), self.jobs.values())
         await self._publication.build()
         self.ticked_at = monotonic()
-        if complete:
+        if complete and judged:
             self.complete.set()
 
     async def _until_complete(self) -> None:

@@ -36,12 +36,13 @@ _CHOICES = """
 ## Where the sources leave a choice
 
 - **BP-02**: every component of production is compared with the same component of the staging twin, with the lowest
-  version that runs there.
+  version that runs there. One that does not run there was not tried, unless staging may sleep (`expect.may_sleep`).
 - **BP-07**: a stack that drifted is a violation however old the detection; one in sync counts only while the
   detection is younger than `expect.drift_check`.
 - **BP-09**: stacks of one template version that were updated within seven days count as one upgrade.
 - **BP-13**: of a finished upgrade AWS tells only when each stack was updated last, so 5-2 counts as late also when
   nothing but a parameter of it was changed within seven days after the services.
+- **BP-57**: a group with some of its instances in service is no violation by that: each start takes minutes.
 - **BP-60**: a certificate that is newer than the one in use for the same domain, and that no listener serves, is a
   violation.
 - **BP-61**: one certificate with a wildcard is enough for all listeners of a network with tenants.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from . import __version__
 from .catalogue import SECTIONS, catalogue
-from .config import Expect, format_duration
+from .config import Config, PracticeConfig, format_duration
 from .deployment import Deployment
 from .engine import Engine
 from .page import age, anchor, grouped, render
@@ -16,7 +16,7 @@ from .practice import IMPACTS, Practice
 from .scorecard import Finding, counts
 
 # More would be no page that anybody reads; a deployment can be chosen.
-MOST_COLUMNS, MOST_FINDINGS = 8, 300
+MOST_COLUMNS = 8
 
 
 class Cell(NamedTuple):
@@ -43,11 +43,10 @@ def index(engine: Engine, telemetry_path: str, chosen: Sequence[str], now: float
         now=now,
         telemetry_path=telemetry_path,
         deployments=[_deployment(watched[name][0], findings) for name, findings in every.items()],
-        chosen=known,
-        left_out=len(every) - len(columns) if not known else 0,
+        chosen=bool(known),
+        left_out=len(known or every) - len(columns),
         columns=columns,
-        findings=violated[:MOST_FINDINGS],
-        more_findings=max(len(violated) - MOST_FINDINGS, 0),
+        findings=violated,
         accepted=[each for each in shown if each.state == "accepted"],
         unknown=sum(each.state == "unknown" for each in shown),
         groups=grouped(shown),
@@ -56,13 +55,18 @@ def index(engine: Engine, telemetry_path: str, chosen: Sequence[str], now: float
     )
 
 
-def practices(rows: Iterable[Practice], expect: Expect) -> str:
+def practices(rows: Iterable[Practice], config: Config) -> str:
     """Every practice with its words and what is expected, as configured for all deployments."""
-    described: dict[str, list[dict[str, str]]] = {}
+    described: dict[str, list[dict[str, object]]] = {}
     for row in rows:
-        expected = row.expected if isinstance(row.expected, str) else row.expected(expect)
+        setting = config.practices.get(row.practice, PracticeConfig())
         described.setdefault(row.practice, []).append(
-            {"impact": row.impact, "resource_type": row.resource_type, "expected": expected}
+            {
+                "impact": setting.impact or row.impact,
+                "resource_type": row.resource_type,
+                "expected": row.expected if isinstance(row.expected, str) else row.expected(config.expect),
+                "off": setting.enabled is False,
+            }
         )
     return render("practices.html", practices=catalogue().values(), rows=described)
 

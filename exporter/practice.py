@@ -20,13 +20,15 @@ DEPLOYMENT, PARAMETER, SETTING = "deployment", "stack_parameter", "ecs_account_s
 class Verdict(NamedTuple):
     """Whether a resource follows a practice; ``compliant`` is None where the facts to tell are not known.
 
-    ``fact``: what was found, in words. ``since``: when it began, Unix seconds, where AWS tells.
+    ``fact``: what was found, in words. ``since``: when it began, Unix seconds, where AWS tells. ``mistake``: whether it
+    is a fault of this program that it is not known.
     """
 
     resource: str
     compliant: bool | None
     fact: str = ""
     since: float | None = None
+    mistake: bool = False
 
     @classmethod
     def of(cls, resource: str, compliant: bool | float | None, right: str = "", wrong: str = "") -> Verdict:
@@ -41,9 +43,10 @@ class Practice:
     """One row. A practice whose violation can mean different things has a row for each; the worst violated one counts.
 
     ``facts``: the families (without prefix) that ``judge`` looks at: where their collectors could not read, and
-    nothing can be said, the verdict is unknown. ``expected``: in words, of what is configured. ``scope``: ``prod`` is
-    judged in production only, ``primary`` not in a secondary cluster. ``judge`` gives a verdict for each resource that
-    the practice is about, none where it is about nothing that the deployment has.
+    nothing can be said, the verdict is unknown; the first is of the collector that tells which resources there are.
+    ``expected``: in words, of what is configured. ``scope``: ``prod`` is judged in production only, ``primary`` not in
+    a secondary cluster. ``judge`` gives a verdict for each resource that the practice is about, none where it is about
+    nothing that the deployment has. ``network``: whose facts of the network it looks at beside the deployment's own.
     """
 
     practice: str
@@ -53,3 +56,10 @@ class Practice:
     facts: tuple[str, ...]
     judge: Callable[[Facts], Iterable[Verdict]]
     scope: Scope = "all"
+    network: Literal["", "twin", "others"] = ""
+
+    def beside(self, facts: Facts) -> tuple[Facts, ...]:
+        """The facts of other deployments that ``judge`` looks at."""
+        if self.network == "twin":
+            return (facts.twin,) if facts.twin else ()
+        return facts.others if self.network else ()

@@ -77,10 +77,16 @@ class Trap:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is done to the stacks of a template."""
+    """What is done to the stacks of a template. ``again``: those that it updates are updated in their turn as well."""
 
     template: str
     action: str
+    again: bool = False
+
+    @property
+    def instead_of_its_turn(self) -> bool:
+        """Whether nothing is left to update when it is the template's turn."""
+        return self.action.startswith("update") and not self.again
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +94,14 @@ class OrderException:
     """Steps before and after the usual order of the templates, for upgrades into ``version`` or past it.
 
     ``templates``: who has no stack of these has nothing to do with it; none if it is about those of its steps.
+    ``switch``: nor has who has this parameter on nowhere, and no stack of a template that it deploys; none if all have.
     """
 
     version: Release
     first: tuple[Step, ...]
     last: tuple[Step, ...] = ()
     templates: tuple[str, ...] = ()
+    switch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from .config import PracticeConfig, Waiver
 from .errors import MISTAKES
 from .facts import Facts
 from .metrics import Family, Sample
-from .practice import IMPACTS, Impact, Practice, Verdict
+from .practice import DEPLOYMENT, IMPACTS, Impact, Practice, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,8 @@ class Finding:
     """One verdict with all that is said of it.
 
     ``since``: when AWS says that it began; ``first_seen``: when this process saw it first. ``missing``: of an unknown
-    one, the IAM actions that AWS refused. ``resource`` is "" where not even the resources are known.
+    one, the IAM actions that AWS refused. ``resource`` is "" where not even the resources, or not all, are known.
+    ``mistake``: it is unknown because of a fault of this program.
     """
 
     deployment: str
@@ -78,6 +79,7 @@ class Finding:
     first_seen: float | None = None
     missing: tuple[str, ...] = ()
     accepted: Waiver | None = None
+    mistake: bool = False
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -103,16 +105,16 @@ def judge(
             known = found.get(finding.key)  # rows that the configuration gave one impact
             if known is None or STATES.index(finding.state) < STATES.index(known.state):
                 found[finding.key] = finding
-    worst: dict[tuple[str, str], int] = {}
+    worst: dict[tuple[str, str, str], int] = {}
     for each in found.values():
         if each.state in ("violated", "accepted"):
-            of = (each.practice, each.resource)
+            of = (each.practice, each.resource_type, each.resource)
             worst[of] = min(worst.get(of, len(IMPACTS)), IMPACTS.index(each.impact))
     # What is as bad as critical is not a warning beside.
     kept = [
         each
         for each in found.values()
-        if IMPACTS.index(each.impact) <= worst.get((each.practice, each.resource), len(IMPACTS))
+        if IMPACTS.index(each.impact) <= worst.get((each.practice, each.resource_type, each.resource), len(IMPACTS))
     ]
     return sorted(kept, key=lambda each: (IMPACTS.index(each.impact), each.practice, each.resource_type, each.resource))
 
@@ -126,14 +128,16 @@ def _applies(row: Practice, facts: Facts, setting: PracticeConfig) -> bool:
 
 
 def _verdicts(row: Practice, facts: Facts) -> list[Verdict]:
-    """The row's verdicts; one that is unknown where nothing was read that there could be a verdict about."""
+    """The row's verdicts; an unknown one as well where not everything was read that there could be a verdict about."""
     try:
         verdicts = list(row.judge(facts))
     except MISTAKES as error:  # of ours: it costs this row its verdicts, and no other
         log.exception("could not judge", extra={"deployment": facts.deployment.name, "practice": row.practice})
-        return [Verdict("", None, f"could not be judged: {type(error).__name__}")]
+        return [Verdict("", None, f"could not be judged: {type(error).__name__}", mistake=True)]
     if not verdicts and not facts.known(*row.facts):
         return [Verdict("", None, "the facts could not be read")]
+    if verdicts and row.resource_type != DEPLOYMENT and not facts.known(*row.facts[:1]):
+        verdicts.append(Verdict("", None, "not everything could be read"))
     return verdicts
 
 
@@ -145,7 +149,7 @@ def _finding(
     fact = verdict.fact
     missing: tuple[str, ...] = ()
     if state == "unknown":
-        failures = facts.failures(row.facts)
+        failures = [each for of in (facts, *row.beside(facts)) for each in of.failures(row.facts)]
         missing = tuple(dict.fromkeys(each.action for each in failures if each.action))
         reasons = [f"{each.operation}: {each.reason} {each.code}" for each in failures[:2]]
         reasons += [f"the collector {name} does not run" for name in facts.disabled(row.facts)]
@@ -156,6 +160,7 @@ def _finding(
     return Finding(
         deployment.name, deployment.environment, row.practice, words.title, words.section, impact, state,
         row.resource_type, verdict.resource, fact, expected, verdict.since, None, missing, accepted,
+        verdict.mistake,
     )  # fmt: skip
 
 
@@ -183,6 +188,7 @@ def counts(findings: Iterable[Finding]) -> Counter[tuple[Impact, State]]:
 
 def samples(findings: Sequence[Finding]) -> Iterator[Sample]:
     """The verdicts on a deployment as series; an accepted violation is one still, with the end of its waiver beside."""
+    ends: dict[tuple[str, str], float] = {}
     for each in findings:
         if each.state != "unknown":
             yield COMPLIANT.sample(
@@ -192,8 +198,11 @@ def samples(findings: Sequence[Finding]) -> Iterator[Sample]:
                 resource_type=each.resource_type,
                 resource=each.resource,
             )
-        if each.accepted:
-            yield ACCEPTED_UNTIL.sample(end_of(each.accepted), practice=each.practice, resource=each.resource)
+        if each.accepted:  # resources of two types may have one name
+            of = each.practice, each.resource
+            ends[of] = max(end_of(each.accepted), ends.get(of, 0.0))
+    for (practice, resource), end in ends.items():
+        yield ACCEPTED_UNTIL.sample(end, practice=practice, resource=resource)
     number = counts(findings)
     for impact in IMPACTS:
         for state in STATES:

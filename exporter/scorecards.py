@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from time import monotonic
 from typing import NamedTuple
 
@@ -27,13 +28,15 @@ AT_MOST = 0.25
 
 
 class _Card(NamedTuple):
+    """The verdicts on a deployment; ``state``: what they were made of, another whenever they may be others."""
+
     state: object
     judged_at: float
     findings: list[Finding]
 
 
 class Scorecards:
-    """The verdicts on each deployment, made anew when one of its network's deployments has new facts."""
+    """The verdicts on each deployment, made anew when it or its staging twin has new facts."""
 
     def __init__(
         self, practices: Sequence[Practice], collectors: Iterable[Collector], publication: Publication, clock: Clock
@@ -45,6 +48,7 @@ class Scorecards:
         self._publication = publication
         self._clock = clock
         self._cards: dict[str, _Card] = {}
+        self._states: dict[str, object] = {}  # of which the facts were made
         publication.publish("practices", lines(scorecard.info_samples(self._practices), {}))
 
     def findings(self, deployment: str) -> list[Finding]:
@@ -52,66 +56,66 @@ class Scorecards:
         card = self._cards.get(deployment)
         return card.findings if card else []
 
-    async def update(self, config: Config, watched: Mapping[str, tuple[Deployment, str]], jobs: Iterable[Job]) -> None:
-        """Judge what has changed. ``watched``: by name, every deployment and its staging twin's name, "" for none.
+    async def update(self, config: Config, watched: Mapping[str, tuple[Deployment, str]], jobs: Iterable[Job]) -> bool:
+        """Judge what has changed; return whether nothing is left to judge.
 
-        Of a fleet a part at a time: who was judged longest ago first, scrapes are answered between, and what is left
-        is for the next time.
+        ``watched``: by name, every deployment and its staging twin's name, "" for none. Of a fleet a part at a time:
+        who was judged longest ago first, scrapes are answered between, and what is left is for the next time.
         """
         if not self._practices:
-            return
-        by_deployment: dict[str, list[Job]] = {name: [] for name in watched}
-        for job in jobs:
-            by_deployment.get(job.deployment.name, []).append(job)
-        networks: dict[str, dict[str, tuple[Deployment, str]]] = {}
-        for name, each in watched.items():
-            if by_deployment[name]:  # without any: not surveyed yet
-                networks.setdefault(each[0].network, {})[name] = each
-        began = monotonic()
-        for members in sorted(networks.values(), key=self._judged_at):
-            changes = [(job.key, job.changes) for name in members for job in by_deployment[name]]
-            state = (config, members, changes)  # of what is the same object, Python compares no more than that
-            cards, now = [self._cards.get(name) for name in members], self._clock.time()
-            if all(card and card.state == state and 0 <= now - card.judged_at < AT_LEAST_EVERY for card in cards):
-                continue
-            self._judge(config, members, by_deployment, state, now)
-            await asyncio.sleep(0)
-            if monotonic() - began > AT_MOST:
-                break
+            return True
         for name in self._cards.keys() - watched.keys():
-            del self._cards[name], self.facts[name]
+            del self._cards[name], self.facts[name], self._states[name]
             self._publication.withdraw((name, "practices"))
-
-    def _judged_at(self, names: Iterable[str]) -> float:
-        """When the first of some deployments was judged; 0 for one that never was."""
-        return min(card.judged_at if (card := self._cards.get(name)) else 0.0 for name in names)
-
-    def _judge(
-        self,
-        config: Config,
-        network: Mapping[str, tuple[Deployment, str]],
-        jobs: Mapping[str, list[Job]],
-        state: object,
-        now: float,
-    ) -> None:
-        facts = {
-            name: facts_of(deployment, jobs[name], self._collector_of, now) for name, (deployment, _) in network.items()
+        members: dict[str, list[Job]] = {name: [] for name in watched}
+        for job in jobs:
+            members.get(job.deployment.name, []).append(job)
+        now = self._clock.time()
+        # Who has no job was not surveyed yet. Of what is the same object, Python compares no more than that.
+        states = {
+            name: (watched[name], [(job.key, job.changes) for job in own]) for name, own in members.items() if own
         }
-        for name, each in facts.items():
-            twin = network[name][1]
-            each.twin = facts.get(twin)
-            each.others = tuple(other for other_name, other in facts.items() if other_name != name)
-        derived = {name: list(skew.samples(each, network[name][1])) for name, each in facts.items()}
-        for name, each in facts.items():
-            each.add(derived[name])
-        for name, each in facts.items():
-            before = {finding.key: finding for finding in self.findings(name)}
-            judged = scorecard.judge(each, self._practices, practices_of(config, name), config.accept)
-            findings = scorecard.remembered(judged, before, now)
-            self.facts[name] = each
-            self._cards[name] = _Card(state, now, findings)
-            ready = lines([*derived[name], *scorecard.samples(findings)], target_labels(each.deployment))
-            self._publication.publish((name, "practices"), ready)
+        due = [
+            (card.judged_at if card else 0.0, name, (config, state, states.get(watched[name][1])))
+            for name, state in states.items()
+            if not (card := self._cards.get(name))
+            or card.state != (config, state, states.get(watched[name][1]))
+            or not 0 <= now - card.judged_at < AT_LEAST_EVERY
+        ]
+        began, looked_at = monotonic(), set()
+        for left, (_, name, state) in zip(range(len(due) - 1, -1, -1), sorted(due, key=itemgetter(0, 1)), strict=True):
+            network = watched[name][0].network
+            for other in states if network not in looked_at else ():
+                if watched[other][0].network == network and self._states.get(other) != states[other]:
+                    self._look_at(other, watched[other][0], members[other], states[other], now)
+            looked_at.add(network)
+            self._look_at(name, watched[name][0], members[name], states[name], now)
+            self._judge(config, name, watched[name][1], state, now)
+            await asyncio.sleep(0)
+            if left and monotonic() - began > AT_MOST:
+                return False
+        return True
+
+    def _look_at(self, name: str, deployment: Deployment, jobs: list[Job], state: object, now: float) -> None:
+        self.facts[name] = facts_of(deployment, jobs, self._collector_of, now)
+        self._states[name] = state
+
+    def _judge(self, config: Config, name: str, twin: str, state: object, now: float) -> None:
+        facts = self.facts[name]
+        facts.twin = self.facts.get(twin)
+        facts.others = tuple(
+            other
+            for other in self.facts.values()
+            if other is not facts and other.deployment.network == facts.deployment.network
+        )
+        derived = list(skew.samples(facts, twin))
+        facts.add(derived)
+        before = {finding.key: finding for finding in self.findings(name)}
+        judged = scorecard.judge(facts, self._practices, practices_of(config, name), config.accept)
+        findings = scorecard.remembered(judged, before, now)
+        self._cards[name] = _Card(state, now, findings)
+        ready = lines([*derived, *scorecard.samples(findings)], target_labels(facts.deployment))
+        self._publication.publish((name, "practices"), ready)
 
 
 def practices_of(config: Config, name: str) -> Mapping[str, PracticeConfig]:

@@ -41,7 +41,7 @@ def application(
         return web.Response(text=text, content_type="text/html", headers=headers)
 
     async def practices(_: web.Request) -> web.Response:
-        text = landing.practices(PRACTICES, engine.config.expect)
+        text = landing.practices(PRACTICES, engine.config)
         return web.Response(text=text, content_type="text/html", headers=headers)
 
     async def healthy(_: web.Request) -> web.Response:
@@ -64,8 +64,7 @@ def application(
 
     app = web.Application()
     app.router.add_get(telemetry_path, metrics)
-    if telemetry_path != "/":
-        app.router.add_get("/", index)
+    app.router.add_get("/", index)
     app.router.add_get("/practices", practices)
     app.router.add_get("/-/healthy", healthy)
     app.router.add_get("/-/ready", ready)

@@ -21,12 +21,12 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 from conftest import AS_OF, ROOT, exporter_of, point_at
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, sync_playwright
 
 from exporter import cli, handbook, oneshot, reports
-from exporter.audit import OUTPUTS, Audited, Report, Selection, Unread, Waived, exit_code, gather, selection
+from exporter.audit import OUTPUTS, Audited, Report, Selection, Unread, Waived, exit_code, gather, selection, warnings
 from exporter.collectors import COLLECTORS
 from exporter.config import ConfigError, Waiver, load
 from exporter.demo import run
@@ -210,13 +210,15 @@ def configuration(facts: World) -> dict[str, Any]:
     return {**run.configuration(facts), "aws": {"rate_limits": {"cloudformation": fast}}}
 
 
-async def read(given: Mapping[str, Any], patience: float = 60) -> dict[str, Report]:
+async def read(
+    given: Mapping[str, Any], patience: float = 60, choices: Mapping[str, Selection] = CHOICES
+) -> dict[str, Report]:
     """The reports on what was read once, or in the seconds that there were."""
     environment = {f"TTS_AWS_EXPORTER__{key.upper()}": yaml.safe_dump(value) for key, value in given.items()}
     config = load(None, environment, collectors={each.name: each.interval for each in COLLECTORS})
     async with oneshot.complete(config, Publication(cli.FAMILIES), patience) as engine:
         assert engine.complete.is_set() == (patience > 0)
-        return {name: gather(engine, PRACTICES, wanted, AS_OF) for name, wanted in CHOICES.items()}
+        return {name: gather(engine, PRACTICES, wanted, AS_OF) for name, wanted in choices.items()}
 
 
 def lines(report: Report, *, terminal: bool = False) -> list[str]:
@@ -253,6 +255,32 @@ def test_reading_fails_only_what_needs_it(found: dict[str, Report]) -> None:
     assert (exit_code(found["all"], None), exit_code(found["buckets"], None)) == (1, 0)
 
 
+NEIGHBOURS = {
+    "neighbour": selection(["acme-prod-eu1"], (), "info"),
+    "ranges": selection(["acme-prod-eu1"], ["BP-05"], "info"),
+    "staging": selection(["acme-staging-eu1"], ["BP-02"], "info"),
+    "buckets": selection(["acme-prod-eu1"], ["BP-51"], "info"),
+    "worse": selection(["acme-prod-eu1"], (), "critical"),
+}
+
+
+def test_a_neighbour_that_was_not_read_fails() -> None:
+    """What is compared with staging is not the whole truth where staging could not be read, though only production was
+    asked for; it is for what is compared with nothing."""
+    facts = World.load(run.EXAMPLE)
+    with Standin.in_thread(facts) as aws, pytest.MonkeyPatch.context() as patch:
+        point_at(aws, patch)
+        for service, operation in (("ec2", "DescribeVpcs"), ("s3", "GetBucketVersioning")):
+            aws.faults.add(service=service, operation=operation, kind="deny", account=STAGING)
+        reports = asyncio.run(read(configuration(facts), choices=NEIGHBOURS))
+
+    refused = {"acme-staging-eu1": {"ec2:DescribeVpcs"}}
+    for name, report in reports.items():
+        unread = {each.deployment: set(report.missing()) for each in report.unread}
+        assert unread == (refused if name in ("neighbour", "ranges") else {}), name
+        assert exit_code(report, None) == bool(unread)
+
+
 def finding(**changes: Any) -> Finding:
     """A violation made by hand."""
     made = Finding(
@@ -276,12 +304,21 @@ def reported(deployment: Deployment, *findings: Finding, **more: Any) -> Report:
         ({"impact": "critical"}, "critical", 1),
         ({"state": "accepted"}, "info", 0),
         ({"state": "unknown"}, "info", 0),
+        ({"state": "unknown", "mistake": True}, None, 1),
         ({"state": "compliant"}, "info", 0),
     ],
 )
 def test_exit_codes(deployment: Deployment, changes: dict[str, Any], fail_on: Any, code: int) -> None:
-    """Only a violation of the impact that was named, or a worse one, fails; an accepted or unknown one does not."""
+    """Only a violation of the impact that was named, or a worse one, fails; an accepted or unknown one does not, unless
+    it is unknown by a fault of ours."""
     assert exit_code(reported(deployment, finding(**changes)), fail_on) == code
+
+
+def test_a_fault_of_ours_is_told(deployment: Deployment) -> None:
+    """Why it ends with 1 although everything was read is said on standard error."""
+    report = reported(deployment, finding(state="unknown", mistake=True))
+
+    assert warnings(report) == ["a fault of tts-aws-exporter: BP-51 could not be judged (exit code 1)"]
 
 
 def test_what_could_not_be_read_always_fails(deployment: Deployment) -> None:
@@ -333,7 +370,9 @@ def test_what_is_unknown_is_grouped(found: dict[str, Report]) -> None:
     )
     assert text.count("drift was never detected") == 2
     action = "missing IAM action: s3:GetBucketVersioning"
-    assert len(re.findall(f"s3.GetBucketVersioning: access_denied AccessDenied.*; {action}", text)) == 2
+    # Of the buckets that are known, of those that may be there beside, and of what could not be read.
+    assert len(re.findall(f"s3.GetBucketVersioning: access_denied AccessDenied.*; {action}", text)) == 3
+    assert "not everything could be read; s3.GetBucketVersioning: access_denied" in text
     markdown = as_markdown.document(found["default"])
     assert markdown.count("- drift was never detected\n  - [BP-07]") == 2
     assert "missing IAM actions: `s3:GetBucketVersioning`" in markdown
@@ -465,6 +504,7 @@ ANYTHING = st.text(st.characters())  # lone surrogates and control characters as
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(text=ANYTHING)
+@example(text="\u202ednuob \u2066\u200f")
 def test_any_text_is_shown_and_breaks_nothing(deployment: Deployment, text: str) -> None:
     """Whatever AWS or a waiver says: the XML is well formed, JSON gives it back, a terminal is not commanded, and every
     document can be written."""
@@ -480,7 +520,9 @@ def test_any_text_is_shown_and_breaks_nothing(deployment: Deployment, text: str)
 
     junit(report)
     assert json.loads(as_json.document(report))["findings"][0]["fact"] == text
-    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", "\n".join(lines(report)))
+    assert not re.search(
+        "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", "\n".join(lines(report))
+    )
     assert printable(printable(text)) == printable(text)
     for output in OUTPUTS:
         file = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")

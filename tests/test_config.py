@@ -121,7 +121,9 @@ def test_every_key_arrives() -> None:
     assert it.expect.ssh_allowed == tuple(map(ip_network, ("10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32")))
     practices = {name: (each.enabled, each.impact) for name, each in first.practices.items()}
     assert practices == {"BP-66": (False, None), "BP-79": (True, "critical")}
-    assert {name: (each.enabled, each.impact) for name, each in second.practices.items()} == {"BP-79": (True, "warning")}
+    assert {name: (each.enabled, each.impact) for name, each in second.practices.items()} == {
+        "BP-79": (True, "warning")
+    }
     assert (it.accept[0].until, it.accept[0].deployment) == (date(2027, 3, 31), "acme-*")
     assert (it.aws.rate_limits["default"].per_second, it.aws.rate_limits["elbv2"].burst) == (2.5, 20)
     assert (it.aws.connect_timeout, it.aws.read_timeout, it.aws.parameter_keys.cluster) == (1.5, 60, "Clu")

@@ -13,8 +13,8 @@ from exporter.deployment import Deployment
 from exporter.errors import Failure
 from exporter.facts import Facts, Reading
 from exporter.metrics import Family, Sample
-from exporter.practice import Practice, Verdict
-from exporter.scorecard import Finding, counts, end_of, judge, remembered, samples
+from exporter.practice import DEPLOYMENT, Practice, Verdict
+from exporter.scorecard import ACCEPTED_UNTIL, Finding, counts, end_of, judge, remembered, samples
 from exporter.skew import samples as skew
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
@@ -99,7 +99,48 @@ def test_resources_that_may_be_missing_are_unknown(deployment: Deployment) -> No
 
     (found,) = judge(lids(partly), [row()], {}, ())
     assert (found.state, found.missing) == ("unknown", ("tag:GetResources",))
-    assert states(judge(lids(partly, ("box-1", 0)), [row()], {}, ())) == {("warning", "box-1", "violated")}
+    assert states(judge(lids(partly, ("box-1", 0)), [row()], {}, ())) == {
+        ("warning", "box-1", "violated"),
+        ("warning", "", "unknown"),
+    }
+
+
+def test_a_part_that_was_not_read_is_unknown(deployment: Deployment) -> None:
+    """Beside what was read one unknown verdict stands for what may be there as well; a deployment has its verdict."""
+    rest, known = judge(lids(deployment, ("box-1", 1), failures=[DENIED]), [row()], {}, ())
+
+    assert (known.resource, known.state) == ("box-1", "compliant")
+    assert (rest.resource, rest.state, rest.missing) == ("", "unknown", ("toys:DescribeLids",))
+    assert rest.fact.startswith("not everything could be read; toys.DescribeLids: access_denied")
+    whole = replace(row(), resource_type=DEPLOYMENT)
+    (only,) = judge(lids(deployment, ("acme-prod-eu1", 1), failures=[DENIED]), [whole], {}, ())
+    assert (only.resource, only.state) == ("acme-prod-eu1", "compliant")
+
+
+def test_resources_of_two_types_have_verdicts_of_their_own(deployment: Deployment) -> None:
+    """One name for two resources: neither hides the other, and their waiver has one end, the later one."""
+    lid = row("critical", lambda _: [Verdict("box-1", False)])
+    box = replace(row(judged=lambda _: [Verdict("box-1", False)]), resource_type="AWS::Toy::Box")
+    accepted = waiver(until=date(2027, 1, 31))
+
+    found = judge(lids(deployment), [lid, box], {}, [accepted])
+
+    assert states(found) == {("critical", "box-1", "accepted"), ("warning", "box-1", "accepted")}
+    later = replace(found[1], accepted=waiver(until=date(2027, 2, 28)))
+    ends = [each for each in samples([found[0], later]) if each.family is ACCEPTED_UNTIL]
+    assert [each.value for each in ends] == [datetime(2027, 3, 1, tzinfo=UTC).timestamp()]
+
+
+@pytest.mark.parametrize(("network", "refused"), [("", []), ("twin", ["twin"]), ("others", ["other"])])
+def test_what_a_neighbour_could_not_read_is_named(deployment: Deployment, network: str, refused: list[str]) -> None:
+    """A row that looks at the staging twin or at the network's others says what was refused there."""
+    facts = lids(deployment)
+    facts.twin, other = (lids(deployment, failures=[DENIED._replace(action=name)]) for name in ("twin", "other"))
+    facts.others = (other,)
+
+    (found,) = judge(facts, [row(judged=lambda _: [Verdict("box-1", None)], network=network)], {}, ())
+
+    assert list(found.missing) == refused
 
 
 def test_what_does_not_apply_has_no_verdict(deployment: Deployment) -> None:
@@ -125,7 +166,10 @@ def test_a_mistake_of_one_row_is_its_own(deployment: Deployment) -> None:
 
     found = judge(lids(deployment, ("box-1", 1)), [row(judged=broken, practice="BP-52"), row()], {}, ())
 
-    assert {(each.practice, each.state) for each in found} == {("BP-52", "unknown"), ("BP-51", "compliant")}
+    assert {(each.practice, each.state, each.mistake) for each in found} == {
+        ("BP-52", "unknown", True),
+        ("BP-51", "compliant", False),
+    }
 
 
 @pytest.mark.parametrize(
@@ -194,7 +238,7 @@ def test_the_longest_waiver_counts(deployment: Deployment) -> None:
 def test_every_number_of_verdicts_is_there(deployment: Deployment) -> None:
     """Counts are served for every impact and verdict, also at 0, and unknown verdicts have no series of their own."""
     found = judge(
-        lids(deployment, ("box-1", 1), failures=[DENIED]),
+        lids(deployment, ("box-1", 1)),
         [row(), row("critical", lambda _: [Verdict("x", None)])],
         {},
         (),

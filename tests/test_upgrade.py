@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,8 @@ def healthy(release: str = "3.36.1", **more: Any) -> dict[str, Any]:
         "rds_cluster_info": {("a1", "aurora-postgresql", "15.4", "")},
         "rds_cluster_members": {("a1", "reader"): 1},
         "rds_cluster_availability_zones": {"a1": 2},
+        "rds_instance_info": {(f"a1-{zone}", "a1", "db.r6g.large", "15.4", f"eu-west-1{zone}") for zone in "ab"},
+        "rds_instance_available": {("a1-a", "a1"): 1, ("a1-b", "a1"): 1},
         "rds_pending_maintenance_actions": {("a1", "system-update"): 0},
         "staging_configured": {(): 1},
         "required_secret_present": {"oauth": 1},
@@ -235,12 +238,14 @@ CASES: list[tuple[str, str, bool, str, dict[str, Any]]] = [
     ("staging", "no", True, "no staging twin is known", {"staging": None, "staging_configured": {(): 0}}),
     ("staging", "unknown", True, "nothing is known of its staging twin", {"staging": None}),
     ("staging", "unknown", True, "acme-staging-eu1: it was not read", {"staging": twin(incomplete=["versions"])}),
-    ("staging", "unknown", True, "nothing of The Things Stack runs", {"staging": twin(**runs({}))}),
+    ("staging", "no", True, "nothing of The Things Stack runs", {"staging": twin(**runs({}))}),
     ("staging", "no", False, "accepted: we know",
      {"staging": None, "staging_configured": {(): 0}, "accept": [waiver("BP-02", PROD)]}),
     ("staging", "no", False, "BP-02 is switched off", {"staging": twin("3.36.1"), "off": "BP-02"}),
-    ("staging", "yes", False, "does not run there: noc",
+    ("staging", "no", True, "does not run there: noc",
      {"staging": twin(**runs(dict.fromkeys(set(COMPONENTS) - {"noc"}, "3.36.2")))}),
+    ("staging", "no", False, "does not run there: noc",
+     {"staging": twin(**runs(dict.fromkeys(set(COMPONENTS) - {"noc"}, "3.36.2"))), "off": "BP-02"}),
     ("stopovers", "yes", False, "0 minor releases ahead", {}),
     ("stopovers", "no", True, "go to 3.24.0 first and migrate ns-db", runs(dict.fromkeys(COMPONENTS, "3.23.2"))),
     ("stopovers", "unknown", True, "not known of ns",
@@ -389,6 +394,54 @@ def test_staging_has_no_twin_to_wait_for() -> None:
     assert found.answer == "yes"
 
 
+def stopped(alive: set[str], incomplete: Iterable[str] = (), *, may_sleep: bool = False) -> Facts:
+    """The twin where these components run 3.36.2, and of the others no task."""
+    return facts(
+        replace(deployment("staging"), expect=Expect(may_sleep=may_sleep)),
+        incomplete=incomplete,
+        **runs(dict.fromkeys(alive, "3.36.2"))
+        | {
+            "ecs_service_info": runs(dict.fromkeys(COMPONENTS, "3.36.2"))["ecs_service_info"],
+            "ecs_service_running_tasks": {("c", f"s-{each}"): 2 * (each in alive) for each in COMPONENTS},
+        },
+    )
+
+
+def test_what_does_not_run_in_staging_was_not_tried() -> None:
+    """Staging at 0 tasks has run nothing: that is a no, or unknown where it may sleep or was not read completely."""
+    others = ", ".join(sorted(set(COMPONENTS) - {"console"}))
+    console = line(planned(staging=stopped({"console"})), "staging")
+    asleep = line(planned(staging=stopped({"console"}, may_sleep=True)), "staging")
+    all_asleep = line(planned(staging=stopped(set(), may_sleep=True)), "staging")
+    unread = line(planned(staging=stopped({"console"}, ["versions"])), "staging")
+    # Of what runs here nobody knows which release it is; it is not tried there all the same.
+    untold = without("component_version_info", ("gs", "3.36.1")) | without(
+        "component_version_number", ("gs", "lowest"), ("gs", "highest")
+    )
+    not_gs = line(planned(staging=stopped(set(COMPONENTS) - {"gs"}), **untold), "staging")
+
+    assert [each.answer for each in (console, asleep, all_asleep, unread, not_gs)] == [
+        "no", "unknown", "unknown", "unknown", "no",
+    ]  # fmt: skip
+    assert console.evidence[0] == f"not tried, as it does not run there: {others}"
+    assert asleep.evidence[0] == f"not tried, as it does not run there, where services may be switched off: {others}"
+    assert not any("not tried" in each for each in unread.evidence)
+    assert all(each.blocks for each in (console, asleep, unread))
+
+
+def test_what_has_no_service_in_staging_by_nature_is_not_missed() -> None:
+    """The tasks of certbot and ops, and Grafana of NOC, do not have to run in staging."""
+    here = healthy()
+    beside = {
+        "component_version_info": here["component_version_info"]
+        | {("noc_grafana", "3.36.1"), ("certbot", "3.36.1"), ("ops", "3.36.1")},
+        "ecs_service_info": here["ecs_service_info"] | {("c", "s-grafana", "noc_grafana", "FARGATE", "")},
+        "ecs_service_running_tasks": here["ecs_service_running_tasks"] | {("c", "s-grafana"): 1},
+    }
+
+    assert line(planned(**beside), "staging").answer == "yes"
+
+
 def test_no_snapshot_where_timescaledb_stays() -> None:
     """Where TimescaleDB's stacks are not updated, or there are none, nobody asks for a snapshot."""
     there = dict.fromkeys(TEMPLATES, "3.36.1")
@@ -514,10 +567,10 @@ def test_documented_exceptions_to_the_order() -> None:
     found = planned("3.31.1", **healthy("3.29.2"))
     prepare = [(step.template, step.words) for step in found.steps if step.kind == "prepare"]
 
-    assert [step.kind for step in found.steps][: len(prepare)] == ["prepare"] * 3
+    assert [step.kind for step in found.steps][: len(prepare) + 1] == ["prepare", "snapshot", "prepare", "prepare"]
     assert prepare == [
         ("5-4-ecs-services", "set ApplicationServerStorageReplicaEnabled=false, and keep the template (3.30.2)"),
-        ("2-5-db-timescale-master", "update, which removes the replicas (3.30.2)"),
+        ("2-5-db-timescale-master", "3.29.2 to 3.31.1: update, which removes the replicas (3.30.2)"),
         ("2-6-db-timescale-replica", "deploy one stack for each replica (3.30.2)"),
     ]
     assert [(step.kind, step.template) for step in found.steps][-1] == ("finish", "5-4-ecs-services")
@@ -529,8 +582,71 @@ def test_documented_exceptions_to_the_order() -> None:
     before_replicas = {
         template: release for template, release in dict.fromkeys(TEMPLATES, "3.29.2").items() if "2-6" not in template
     }
-    found = planned("3.31.1", **(healthy("3.29.2") | made_of(before_replicas)))
+    found = planned("3.31.1", **(healthy("3.29.2") | made_of(before_replicas) | switched("true")))
     assert [step.resource for step in found.steps if step.kind == "prepare"][-1] == "2-6-db-timescale-replica"
+
+
+def switched(value: str) -> dict[str, Any]:
+    """Whether the Application Server uses replicas of TimescaleDB."""
+    return {"stack_parameter_info": {(f"{PROD}-5-4-ecs-services", "ApplicationServerStorageReplicaEnabled", value)}}
+
+
+MASTER, REPLICA = "2-5-db-timescale-master", "2-6-db-timescale-replica"
+
+
+@pytest.mark.parametrize(
+    ("used", "families", "incomplete"),
+    [
+        (False, {}, ()),
+        (False, switched("false"), ()),
+        (True, switched("true"), ()),
+        (True, switched("false") | made_of(dict.fromkeys(TEMPLATES, "3.29.2")), ()),
+        (True, {"stack_parameter_info": None}, ("stacks",)),
+    ],
+)
+def test_replicas_are_made_anew_where_there_are_any(
+    used: bool, families: dict[str, Any], incomplete: Sequence[str]
+) -> None:
+    """Nobody is told to deploy replicas who uses none; of whom that is not known is told so."""
+    stacks = {template: "3.29.2" for template in TEMPLATES if template != REPLICA}
+    given = healthy("3.29.2") | made_of(stacks) | families
+    found = planned("3.31.1", incomplete=incomplete, **given)
+    told = [step for step in found.steps if step.kind in ("prepare", "finish")]
+
+    assert len(told) == (4 if used else 0)
+    assert any("Replica" in step.words for step in found.steps) is used
+    assert {"is on here is not known" in step.words for step in told} <= {bool(incomplete)}
+    assert [step.kind for step in found.steps if step.template == MASTER] == [
+        "snapshot", "prepare" if used else "update",
+    ]  # fmt: skip
+
+
+def test_snapshot_comes_before_what_is_prepared() -> None:
+    """Where a release wants TimescaleDB updated before all else, its snapshot is older still; each is taken once."""
+    stacks = dict.fromkeys(TEMPLATES, "3.29.2")
+    volumes = {("timescaledb", VOLUME, "optional", f"{PROD}-{MASTER}"),
+               ("timescaledb", "vol-2", "optional", f"{PROD}-{REPLICA}")}  # fmt: skip
+    found = planned("3.31.1", **(healthy("3.29.2") | made_of(stacks) | {"backup_store_info": volumes})).steps
+    of = [(step.kind, step.resource) for step in found if step.template in (MASTER, REPLICA)]
+
+    assert of == [
+        ("snapshot", VOLUME),
+        ("prepare", f"{PROD}-{MASTER}"),
+        ("snapshot", "vol-2"),
+        ("prepare", f"{PROD}-{REPLICA}"),
+        ("update", f"{PROD}-{REPLICA}"),
+    ]
+
+
+def test_what_is_updated_before_all_else_is_not_updated_again() -> None:
+    """But for an update that is for the time being, as one with another parameter is."""
+    found = planned("3.24.0", **healthy("3.23.2")).steps
+    early, late = "5-8a-certs-le", "5-3a-ecs-is-service"
+
+    assert [(step.kind, step.words) for step in found if step.template == early] == [
+        ("prepare", "3.23.2 to 3.24.0: update (3.24.0)")
+    ]
+    assert [step.kind for step in found if step.template == late] == ["prepare", "update"]
 
 
 def test_new_and_removed_templates() -> None:
@@ -578,10 +694,12 @@ def test_any_way_up(before: Version, after: Version) -> None:
     due = [step.resource for step in found.steps if step.kind == "migrate"]
     named = {each.database for each in load().migrations_between(before, after)}
     updates = [CURRENT_ORDER[step.template] for step in found.steps if step.kind == "update"]
+    early = [step.template for step in found.steps if step.words.startswith(f"{before} to {after}: ")]
 
     assert set(due) == named
     assert updates == sorted(updates)
-    assert len(updates) == (len(TEMPLATES) if before < after else 0)
+    everything = sorted(map(CURRENT_ORDER.__getitem__, TEMPLATES)) if before < after else []
+    assert sorted([*updates, *(CURRENT_ORDER[template] for template in early)]) == everything
     if after < before:
         assert found.answer == "no"
     elif load().stopovers_between(before, after):

@@ -109,7 +109,7 @@ PRACTICES: tuple[Practice, ...] = (
         "warning",
         INSTANCE,
         "Session Manager reaches every host that runs",
-        (RUNS, "ec2_instance_info"),
+        ("ec2_instance_info", RUNS),
         managed,
     ),
     Practice(

@@ -27,16 +27,22 @@ def image_names(facts: Facts, *, services: bool) -> list[str]:
 
 
 def pinned(facts: Facts, *, services: bool, documented: bool = False) -> Iterator[Verdict]:
-    texts, exempt = {}, set()
+    texts, exempt, trial = {}, set(), set()
     for labels, _ in facts.rows("container_image_info"):
         image = labels["image"].rpartition("/")[2]
         texts[labels["ecs_service"], labels["ecs_container"]] = f"{image}:{labels['tag']}".rstrip(":")
         if image == UNPINNED_BY_THE_VENDOR:
             exempt.add(labels["ecs_service"])
+        version = images.Version.parse(labels["version"])
+        if version and version.pre and facts.deployment.environment == "prod":
+            trial.add((labels["ecs_service"], labels["ecs_container"]))
     checks: dict[str, list[Check]] = defaultdict(list)
     for labels, on in facts.rows("container_image_pinned"):
-        text = texts.get((labels["ecs_service"], labels["ecs_container"]), labels["ecs_container"])
+        container = labels["ecs_service"], labels["ecs_container"]
+        text = texts.get(container, labels["ecs_container"])
         checks[labels["ecs_service"]].append(Check(on, f"{text} stays the same", f"{text} can become another image"))
+        if container in trial:
+            checks[labels["ecs_service"]].append(Check(False, "", f"{text} is a pre-release"))
     for name in image_names(facts, services=services):
         if checks[name] and (services or (name in exempt) is documented):
             yield all_of(name, *checks[name])
@@ -104,7 +110,7 @@ DIGESTS = (
     "ecs_service_deployment_rollout",
     "ecs_service_deployment_created_timestamp_seconds",
 )
-A_RELEASE = "the tag of one release, 3.x.y, or a digest"
+A_RELEASE = "the tag of one release, 3.x.y, or a digest; in production no pre-release"
 
 PRACTICES: tuple[Practice, ...] = (
     Practice("BP-27", "critical", SERVICE, "the same image in every task", DIGESTS, one_image),
@@ -113,5 +119,5 @@ PRACTICES: tuple[Practice, ...] = (
     Practice("BP-27", "info", DEFINITION, A_RELEASE, PINNED, partial(pinned, services=False, documented=True)),
     Practice("BP-28", "warning", SERVICE, "a tag 3.x.y-aws", FLAVOUR, partial(made_for_ecs, services=True)),
     Practice("BP-28", "warning", DEFINITION, "a tag 3.x.y-aws", FLAVOUR, partial(made_for_ecs, services=False)),
-    Practice("BP-29", "info", SERVICE, "the minor of the stack", IMAGES[:2], grafana_follows),
+    Practice("BP-29", "info", SERVICE, "the minor of the stack", IMAGES[1::-1], grafana_follows),
 )

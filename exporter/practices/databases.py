@@ -49,6 +49,7 @@ def redundant(facts: Facts, *, general: bool) -> Iterator[Verdict]:
     failover = facts.by("elasticache_automatic_failover_enabled", "replication_group")
     multi_az = facts.by("elasticache_multi_az_enabled", "replication_group")
     zones = facts.by("elasticache_availability_zones", "replication_group")
+    available = facts.by("elasticache_available", "replication_group")
     nodes: dict[str, float] = defaultdict(float)
     for labels, some in facts.rows("elasticache_nodes"):
         nodes[labels["replication_group"]] += some
@@ -61,6 +62,7 @@ def redundant(facts: Facts, *, general: bool) -> Iterator[Verdict]:
                 Check(at_least(spread, 2), amount(spread, "zone"), amount(spread, "zone")),
                 Check(failover.get(group), "automatic failover is on", "automatic failover is off"),
                 Check(multi_az.get(group), "Multi-AZ is on", "Multi-AZ is off"),
+                Check(available.get(group), "available", "not available"),
             )
 
 
@@ -74,15 +76,26 @@ def keeps_sessions(facts: Facts) -> Iterator[Verdict]:
 
 
 def has_reader(facts: Facts) -> Iterator[Verdict]:
+    """Distinct zones of available instances; two of them are a reader apart, whichever writes just now."""
     readers = facts.by("rds_cluster_members", "db_cluster", role="reader")
-    zones = facts.by("rds_cluster_availability_zones", "db_cluster")
+    writers = facts.by("rds_cluster_members", "db_cluster", role="writer")
+    spread = facts.by("rds_cluster_availability_zones", "db_cluster")
+    zones = facts.words("rds_instance_info", "db_instance", "availability_zone")
     for cluster in facts.words("rds_cluster_info", "db_cluster", "engine"):
-        count, spread = readers.get(cluster), zones.get(cluster)
-        instances = f"its instances are in {amount(spread, 'zone')}"
+        count, held = readers.get(cluster), spread.get(cluster)
+        available = facts.by("rds_instance_available", "db_instance", db_cluster=cluster)
+        up = [instance for instance, on in available.items() if on]
+        of_them = {zones[instance] for instance in up if instance in zones}
+        instances = f"its instances are in {amount(held, 'zone')}"
+        told = count is not None and len(available) >= count + writers.get(cluster, 1) and zones.keys() >= {*up}
+        enough = len(of_them) >= 2 or at_least(held, 2) is False  # which is said already
+        apart = True if enough else False if told else None
+        fact = f"{len(up)} of {amount(len(available), 'instance')} available, in {amount(len(of_them), 'zone')}"
         yield all_of(
             cluster,
             Check(at_least(count, 1), amount(count, "reader"), "there is no reader"),
-            Check(at_least(spread, 2), instances, instances),
+            Check(at_least(held, 2), "", instances),
+            Check(apart, fact, fact),
         )
 
 
@@ -159,7 +172,9 @@ REDUNDANT = (
     "elasticache_availability_zones",
     "elasticache_automatic_failover_enabled",
     "elasticache_multi_az_enabled",
+    "elasticache_available",
 )
+INSTANCES = ("rds_instance_info", "rds_instance_available")
 BACKUPS = (
     "backup_store_info",
     "backup_max_age_seconds",
@@ -179,7 +194,7 @@ PRACTICES: tuple[Practice, ...] = (
         "BP-39",
         "critical",
         GROUP,
-        "two nodes in two zones, automatic failover and Multi-AZ",
+        "available, two nodes in two zones, automatic failover and Multi-AZ",
         REDUNDANT,
         partial(redundant, general=True),
     ),
@@ -187,7 +202,7 @@ PRACTICES: tuple[Practice, ...] = (
         "BP-39",
         "warning",
         GROUP,
-        "two nodes in two zones, automatic failover and Multi-AZ",
+        "available, two nodes in two zones, automatic failover and Multi-AZ",
         REDUNDANT,
         partial(redundant, general=False),
     ),
@@ -214,8 +229,8 @@ PRACTICES: tuple[Practice, ...] = (
         "BP-43",
         "critical",
         CLUSTER,
-        "a reader in another zone than the writer",
-        ("rds_cluster_info", "rds_cluster_members", "rds_cluster_availability_zones"),
+        "an available reader in another zone than the writer",
+        ("rds_cluster_info", "rds_cluster_members", "rds_cluster_availability_zones", *INSTANCES),
         has_reader,
         "primary",
     ),
@@ -245,7 +260,7 @@ PRACTICES: tuple[Practice, ...] = (
         "critical",
         STACK,
         "the TLS setting of the Redis group that is used",
-        (REDIS, IN_TRANSIT, "stack_parameter_info"),
+        ("stack_parameter_info", REDIS, IN_TRANSIT),
         same_tls,
     ),
     Practice(

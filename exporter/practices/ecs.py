@@ -175,7 +175,7 @@ INFO, WANTED, RUNNING = "ecs_service_info", "ecs_service_desired_tasks", "ecs_se
 CREATED = "ecs_service_deployment_created_timestamp_seconds"
 ZONES, AGENTS = "ecs_service_availability_zones", "ecs_container_instance_agent_connected"
 TWICE = (WANTED, RUNNING, ZONES, "ecs_service_min_tasks")
-TRUNKS = ("ecs_container_instance_eni_trunking", "autoscaling_instance_info", "ec2_instance_info")
+TRUNKS = ("ecs_container_instance_eni_trunking", "ec2_instance_info")
 
 PRACTICES: tuple[Practice, ...] = (
     Practice("BP-30", "warning", SETTING, "enabled", ("ecs_account_setting_enabled", INFO, WANTED, AGENTS), settings),
@@ -195,7 +195,7 @@ PRACTICES: tuple[Practice, ...] = (
         "warning",
         GROUP,
         "hosts of a type that has trunk interfaces, or on which few tasks run",
-        (INFO, WANTED, AGENTS, *TRUNKS),
+        ("autoscaling_instance_info", INFO, WANTED, AGENTS, *TRUNKS),
         carries_many,
     ),
     Practice(

@@ -20,6 +20,8 @@ SECRET, SERVICE = "AWS::SecretsManager::Secret", "AWS::ECS::Service"
 
 # The vendor's upper limit for the time between two runs of certbot.
 CERTBOT_EVERY = 14 * DAY
+# The templates that want certbot to run, the one that makes the schedule first.
+CERTBOT = ("5-8b-ecs-certbot-scheduled-task", "5-8a-certs-le")
 # Ports of gateways, applications and gRPC without TLS; 80 is a redirect, and 1700/udp has no TLS at all.
 PLAIN_PORTS = (1881, 1882, 1883, 1884, 1887, 1888)
 # The template of the listeners.
@@ -28,31 +30,45 @@ RULES = "3-2-load-balancer-rules"
 MOST_INSTANCES = 8
 
 EXPIRY, LISTENERS = "acm_certificate_expiry_timestamp_seconds", "acm_certificate_listeners"
+IN_USE = "acm_certificate_in_use"
 ENABLED = "ecs_scheduled_task_enabled"
 
 
 def served(facts: Facts) -> dict[str, float | None]:
-    """Certificates that a listener serves, each with the time that is left; None where that is not known."""
-    expiry = facts.by(EXPIRY, "certificate")
+    """Certificates in use, by default or beside, each with the time that is left; None where that is not known."""
+    expiry, listeners, elsewhere = (facts.by(family, "certificate") for family in (EXPIRY, LISTENERS, IN_USE))
     return {
         certificate: expiry[certificate] - facts.read_at(EXPIRY) if certificate in expiry else None
-        for certificate, count in facts.by(LISTENERS, "certificate").items()
-        if count
+        for certificate in listeners | elsewhere
+        if listeners.get(certificate) or elsewhere.get(certificate)
     }
 
 
 def unread(facts: Facts) -> list[str]:
-    """Certificates of which is not known whether a listener serves them."""
-    known = facts.by(LISTENERS, "certificate")
+    """Certificates of which is not known whether anything serves them."""
+    known = facts.by(LISTENERS, "certificate").keys() & facts.by(IN_USE, "certificate").keys() | served(facts).keys()
     return [each for each in facts.by(EXPIRY, "certificate") if each not in known]
+
+
+def schedules(facts: Facts) -> Iterator[tuple[str, bool | None, str]]:
+    """The rules: whether each is on, and what to say if not; where there is none, the stack that wants one."""
+    rules = facts.by(ENABLED, "rule")
+    for rule, enabled in rules.items():
+        yield rule, bool(enabled), "the schedule is disabled"
+    stacks = facts.words("stack_info", "template", "stack")
+    wanting = [stacks[template] for template in CERTBOT if template in stacks]
+    if wanting and not rules:
+        known = facts.known(ENABLED)
+        fact = "there is no rule that starts certbot" if known else "whether a rule starts certbot is not known"
+        yield wanting[0], False if known else None, fact
 
 
 def scheduled(facts: Facts) -> Iterator[Verdict]:
     interval = facts.by("ecs_scheduled_task_interval_seconds", "rule")
-    for rule, enabled in facts.by(ENABLED, "rule").items():
+    for rule, enabled, fact in schedules(facts):
         every = interval.get(rule)
         if not enabled:
-            yield Verdict(rule, False, "the schedule is disabled")
+            yield Verdict(rule, enabled, fact)
         elif every is None:
             yield Verdict(rule, None, "how often it runs cannot be told from its schedule")
         else:
@@ -60,20 +76,22 @@ def scheduled(facts: Facts) -> Iterator[Verdict]:
 
 
 def renewed_in_time(facts: Facts) -> Iterator[Verdict]:
-    """A schedule that is off, while what certbot should renew is about to expire: what it imported, not ACM's own."""
+    """No schedule that is on, while what certbot should renew is about to expire: what it imported, not ACM's own."""
     limit = facts.deployment.expect.certificates.ticket
     imported = facts.by("acm_certificate_info", "certificate", type="IMPORTED")
     times = [left for certificate, left in served(facts).items() if certificate in imported]
     first = min((left for left in times if left is not None), default=limit)
     known = facts.known(EXPIRY) and None not in times and not unread(facts)
-    for rule, enabled in facts.by(ENABLED, "rule").items():
+    for rule, enabled, fact in schedules(facts):
         if enabled:
             yield Verdict(rule, True, "the schedule is enabled")
+        elif enabled is None:
+            yield Verdict(rule, None, fact)
         elif first < limit:
-            fact = "is expired" if first <= 0 else f"expires in {for_days(first)}"
-            yield Verdict(rule, False, f"the schedule is disabled, and a certificate in use {fact}")
+            ends = "is expired" if first <= 0 else f"expires in {for_days(first)}"
+            yield Verdict(rule, False, f"{fact}, and a certificate in use {ends}")
         else:
-            yield Verdict(rule, True if known else None, "the schedule is disabled; no certificate in use expires soon")
+            yield Verdict(rule, True if known else None, f"{fact}; no certificate in use expires soon")
 
 
 def far_from_expiry(level: str) -> Callable[[Facts], Iterator[Verdict]]:
@@ -103,7 +121,7 @@ def unused_renewals(facts: Facts) -> Iterator[Verdict]:
             newest[labels["domain"]] = max(expiry, newest.get(labels["domain"], 0.0))
     issued, used = facts.by("acm_certificate_issued", "certificate"), facts.by(LISTENERS, "certificate")
     # A listener may have it beside its default one.
-    elsewhere = facts.by("acm_certificate_in_use", "certificate")
+    elsewhere = facts.by(IN_USE, "certificate")
     for labels, expiry in facts.rows(EXPIRY):
         certificate, present = labels["certificate"], newest.get(labels["domain"])
         idle = used.get(certificate) == 0 and elsewhere.get(certificate) == 0
@@ -241,9 +259,9 @@ def time_left(level: str) -> Callable[[Expect], str]:
     )
 
 
-SCHEDULE = (ENABLED, "ecs_scheduled_task_interval_seconds")
-CERTIFICATES = (EXPIRY, LISTENERS)
-RENEWED = (*CERTIFICATES, "acm_certificate_issued", "acm_certificate_in_use")
+SCHEDULE = (ENABLED, "stack_info", "ecs_scheduled_task_interval_seconds")
+CERTIFICATES = (EXPIRY, LISTENERS, IN_USE)
+RENEWED = (*CERTIFICATES, "acm_certificate_issued")
 ALIAS = "dns_alias_evaluates_target_health"
 TARGETS = ("lb_target_group_targets", "lb_target_group_info", "lb_target_group_availability_zones")
 HTTP2 = ("lb_listener_info", "stack_info")
@@ -255,7 +273,7 @@ PRACTICES: tuple[Practice, ...] = (
         "critical",
         RULE,
         "enabled while a certificate expires",
-        (ENABLED, *CERTIFICATES, "acm_certificate_info"),
+        (ENABLED, "stack_info", *CERTIFICATES, "acm_certificate_info"),
         renewed_in_time,
     ),
     Practice("BP-59", "warning", RULE, EVERY, SCHEDULE, scheduled),

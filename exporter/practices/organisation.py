@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 
 from ..config import Expect, format_duration
@@ -30,12 +31,17 @@ def staging_first(facts: Facts) -> Iterator[Verdict]:
     if facts.value("staging_configured") != 1:
         return
     ahead = facts.by("version_ahead_of_staging", "component") if twin else {}
-    first = sorted(component for component, is_ahead in ahead.items() if is_ahead)
-    in_both = set(running(facts).values()) & set(running(twin).values()) if twin else set()
-    unknown = sorted(in_both - ahead.keys())
-    if first and twin:
-        newest, oldest = max(versions(facts, first)), min(versions(twin, first))
-        yield Verdict(name, False, f"runs {newest} while staging still runs {oldest} ({', '.join(first)})")
+    here, there = set(running(facts).values()), set(running(twin).values()) if twin else set()
+    untried = ", ".join(sorted(here - there)) if twin else ""
+    maybe = bool(untried and twin and (twin.deployment.expect.may_sleep or not twin.known(*RUNS)))
+    unknown = sorted((here & there) - ahead.keys())
+    wrong = too_new(facts, twin, ahead) if twin else []
+    if untried and not maybe:
+        wrong.append(f"does not run in staging: {untried}")
+    if wrong:
+        yield Verdict(name, False, "; ".join(wrong))
+    elif maybe:
+        yield Verdict(name, None, f"whether staging ran {untried} is not known")
     elif unknown or not ahead:
         of = f" of {', '.join(unknown)}" if unknown else ""
         yield Verdict(name, None, f"the versions{of} that run here and in staging are not both known")
@@ -43,10 +49,21 @@ def staging_first(facts: Facts) -> Iterator[Verdict]:
         yield Verdict(name, True, "staging runs what runs here, or newer")
 
 
-def versions(facts: Facts, components: Collection[str]) -> Iterator[Version]:
-    """The releases of some components that run."""
-    for labels, _ in facts.rows("component_version_info"):
-        if labels["component"] in components and (version := Version.parse(labels["version"])):
+def too_new(facts: Facts, twin: Facts, ahead: Mapping[str, float]) -> list[str]:
+    """The components that are ahead, together where it is from and to the same release."""
+    pairs: dict[tuple[Version, Version], list[str]] = defaultdict(list)
+    for component in sorted(component for component, is_ahead in ahead.items() if is_ahead):
+        pairs[max(versions(facts, component)), min(versions(twin, component))].append(component)
+    return [
+        f"runs {newest} while staging still runs {oldest} ({', '.join(components)})"
+        for (newest, oldest), components in pairs.items()
+    ]
+
+
+def versions(facts: Facts, component: str) -> Iterator[Version]:
+    """The releases of a component that run."""
+    for labels, _ in facts.rows("component_version_info", component=component):
+        if version := Version.parse(labels["version"]):
             yield version
 
 
@@ -136,9 +153,18 @@ AHEAD = ("version_ahead_of_staging", "staging_configured", "component_version_in
 DRIFT = (INFO, "stack_drifted", "stack_drift_check_timestamp_seconds")
 PRACTICES: tuple[Practice, ...] = (
     Practice("BP-01", "info", STACK, "PREFIX-TEMPLATE", (INFO, "stack_name_follows_scheme"), named),
-    Practice("BP-02", "warning", DEPLOYMENT, "every version runs in staging first", AHEAD, staging_first, "prod"),
+    Practice(
+        "BP-02",
+        "warning",
+        DEPLOYMENT,
+        "every component and version runs in staging first",
+        AHEAD,
+        staging_first,
+        "prod",
+        "twin",
+    ),
     Practice("BP-02", "info", DEPLOYMENT, "a staging twin", ("staging_configured",), has_staging, "prod"),
-    Practice("BP-05", "info", VPC, "ranges of its own within the network", ("vpc_cidr_info",), apart),
+    Practice("BP-05", "info", VPC, "ranges of its own within the network", ("vpc_cidr_info",), apart, network="others"),
     Practice("BP-07", "warning", STACK, drift_expected, DRIFT, undrifted),
     Practice("BP-08", "critical", STACK, "no failed change", STATUS, not_failed),
     Practice("BP-08", "warning", STACK, "no change rolled back or hanging", STATUS, settled),

@@ -82,15 +82,18 @@ def replica_in_step(facts: Facts) -> Iterator[Verdict]:
 
 
 def starts_once(facts: Facts) -> Iterator[Verdict]:
-    """More launches than instances wanted are no scaling out and no replacement of all: some have ended again."""
+    """None is in service, or some have ended again: more launches than wanted are no scaling out, nor a replacement."""
+    launched = facts.by("autoscaling_launches", "autoscaling_group")
     wanted = facts.by("autoscaling_instances_desired", "autoscaling_group")
     in_service = facts.by("autoscaling_instances_in_service", "autoscaling_group")
-    for group, launches in facts.by("autoscaling_launches", "autoscaling_group").items():
-        size, now = wanted.get(group), in_service.get(group)
-        looping = launches >= LOOP and (None if size is None else launches > size)
+    for group in sorted(launched.keys() | wanted.keys()):
+        launches, size, now = launched.get(group), wanted.get(group), in_service.get(group)
+        steady = None if launches is None else launches < LOOP or (None if size is None else launches <= size)
+        serving = True if now or size == 0 else None if size is None or now is None else False
         fact = f"{amount(launches, 'instance')} launched in an hour"
-        running = "" if size is None or now is None else f", {now:g} of {size:g} in service"
-        yield all_of(group, Check(None if looping is None else not looping, fact, fact + running))
+        running = "" if size is None or now is None else f"{now:g} of {size:g} in service"
+        looping = ", ".join(filter(None, (fact, running if serving else "")))
+        yield all_of(group, Check(steady, fact, looping), Check(serving, running, running))
 
 
 def in_order(facts: Facts) -> Iterator[Verdict]:
@@ -159,7 +162,7 @@ PRACTICES: tuple[Practice, ...] = (
         "BP-57",
         "critical",
         GROUP,
-        f"fewer than {LOOP} launches in an hour, or no more than instances wanted",
+        f"instances in service, and fewer than {LOOP} launches in an hour, or no more than instances wanted",
         ("autoscaling_launches", "autoscaling_instances_desired", "autoscaling_instances_in_service"),
         starts_once,
     ),

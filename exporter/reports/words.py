@@ -10,8 +10,9 @@ from ..audit import Audited, Unread, Waived
 from ..practice import IMPACTS
 from ..scorecard import Finding, counts
 
-# What neither a terminal nor XML 1.0 may be given: https://www.w3.org/TR/xml/#charsets; and what would end a line.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+# What neither a terminal nor XML 1.0 may be given: https://www.w3.org/TR/xml/#charsets; what would end a line; and
+# what has text read in another order: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 # Of many resources with one cause so many are named; JSON and HTML name them all.
 NAMED = 3
 

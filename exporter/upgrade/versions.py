@@ -67,7 +67,7 @@ def templates(asked: Asked) -> Line:
 
 
 def staging(asked: Asked) -> Line | None:
-    """Whether the twin runs the release, or a newer one, in every service; asked of production only."""
+    """Whether the twin runs the release, or a newer one, in all that runs here; asked of production only."""
     facts, target, twin = asked.facts, asked.target, asked.facts.twin
     if facts.deployment.environment == "staging":
         return None
@@ -83,16 +83,20 @@ def staging(asked: Asked) -> Line | None:
     old = sorted(stack.name for stack in stacks(twin) if not stack.version or stack.version < target)
     if old:
         notes = (*notes, f"templates that are older than {target} there: {some(old)}")
-    lacking = sorted(asked.running.versions.keys() - there.versions.keys() - set(there.unknown))
-    if lacking and there.complete:
-        notes = (*notes, f"not tried, as it does not run there: {', '.join(lacking)}")
+    here = asked.running.versions.keys() | set(asked.running.unknown)
+    lacking = sorted(here - there.versions.keys() - set(there.unknown)) if there.complete else []
+    asleep = twin.deployment.expect.may_sleep
+    if lacking:
+        may = ", where services may be switched off" if asleep else ""
+        notes = (f"not tried, as it does not run there{may}: {', '.join(lacking)}", *notes)
     if not there.all_known():
-        line = line._replace(answer="unknown")
         notes = (*(f"{name}: {why}" for why in not_known(twin, there)), *notes)
     if behind:
         return line._replace(answer="no", evidence=(f"{name} still runs {components(there, behind)}", *notes))
-    if line.answer == "unknown":
-        return line._replace(evidence=notes)
+    if lacking and not asleep:
+        return line._replace(answer="no", evidence=notes)
+    if lacking or not there.all_known():
+        return line._replace(answer="unknown", evidence=notes)
     created = "ecs_service_deployment_created_timestamp_seconds"
     newest = max(twin.by(created, "ecs_service").values(), default=None)
     since = f", the newest rollout began {age(twin.read_at(created) - newest)} ago" if newest is not None else ""

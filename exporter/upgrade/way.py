@@ -137,15 +137,17 @@ def steps(facts: Facts, target: Version, due: Sequence[Due]) -> list[Step]:
     """What is done to which stack, one after the other, with what has to come in between."""
     have = stacks(facts)
     missing = {template for template, present in facts.by("stack_expected_present", "template").items() if not present}
-    exceptions = [each for each in releases.load().order_exceptions if _crosses(each, have, target)]
-    found = [step for each in exceptions for step in _exception(each, have, "prepare")]
+    exceptions = [
+        each
+        for each in releases.load().order_exceptions
+        if _crosses(each, have, target) and _in_use(facts, each, have) is not False
+    ]
+    found = [step for each in exceptions for step in _exception(facts, each, have, target, "prepare")]
+    updated = {step.template for each in exceptions for step in each.first if step.instead_of_its_turn}
     for template in CURRENT:
-        outdated = sorted(stack for stack in have if stack.template == template and (stack.version or UNTOLD) < target)
-        for stack in outdated:
-            if template in TIMESCALEDB:
-                found += _snapshots(facts, stack)
-            since = stack.version or "a release that it does not tell"
-            found.append(Step("update", stack.name, template, f"{since} to {target}"))
+        outdated = sorted(stack for stack in have if stack.template == template and _behind(stack, target))
+        if template not in updated:
+            found += [Step("update", stack.name, template, _from_to(stack, target)) for stack in outdated]
         if template in missing:
             found.append(Step("deploy", template, template, "such a cluster needs it, and there is no stack of it"))
         if template == OPS:
@@ -155,12 +157,20 @@ def steps(facts: Facts, target: Version, due: Sequence[Due]) -> list[Step]:
                     (f"with the ops task of {target}: {each.line}", may, *(f"; {note}" for note in each.notes))
                 )
                 found.append(Step("migrate", each.database, OPS, words))
-    found += [step for each in exceptions for step in _exception(each, have, "finish")]
+    found += [step for each in exceptions for step in _exception(facts, each, have, target, "finish")]
     for stack_name, template in facts.words("stack_info", "stack", "template").items():
         if template in REMOVED:
             words = "its template is no more; first see that nothing uses the stack"
             found.append(Step("remove", stack_name, template, words))
-    return found
+    return list(_with_snapshots(facts, found))
+
+
+def _behind(stack: Stack, target: Version) -> bool:
+    return (stack.version or UNTOLD) < target
+
+
+def _from_to(stack: Stack, target: Version) -> str:
+    return f"{stack.version or 'a release that it does not tell'} to {target}"
 
 
 def _crosses(exception: OrderException, have: Sequence[Stack], target: Version) -> bool:
@@ -170,17 +180,42 @@ def _crosses(exception: OrderException, have: Sequence[Stack], target: Version) 
     return oldest is not None and oldest < exception.version <= target
 
 
-def _exception(exception: OrderException, have: Sequence[Stack], kind: Literal["prepare", "finish"]) -> Iterator[Step]:
+def _in_use(facts: Facts, exception: OrderException, have: Sequence[Stack]) -> bool | None:
+    """Whether a deployment has what it is about; None where that is not known."""
+    if not exception.switch:
+        return True
+    deployed = {step.template for step in exception.first if step.action.startswith("deploy")}
+    switches = facts.rows("stack_parameter_info", parameter=exception.switch)
+    if any(labels["value"].lower() in ON for labels, _ in switches) or any(each.template in deployed for each in have):
+        return True
+    return False if switches or facts.known("stack_parameter_info") else None
+
+
+def _exception(
+    facts: Facts, exception: OrderException, have: Sequence[Stack], target: Version, kind: Literal["prepare", "finish"]
+) -> Iterator[Step]:
+    unknown = _in_use(facts, exception, have) is None
+    note = f"; whether {exception.switch} is on here is not known" if unknown else ""
     for step in exception.first if kind == "prepare" else exception.last:
-        names = sorted(stack.name for stack in have if stack.template == step.template)
-        if not names and step.action.startswith("deploy"):
-            names = [step.template]
-        for name in names:
-            yield Step(kind, name, step.template, f"{step.action} ({exception.version})")
+        words = f"{step.action} ({exception.version}){note}"
+        those = sorted(stack for stack in have if stack.template == step.template)
+        for stack in those:
+            if step.instead_of_its_turn and _behind(stack, target):
+                yield Step(kind, stack.name, step.template, f"{_from_to(stack, target)}: {words}")
+            elif not step.instead_of_its_turn:
+                yield Step(kind, stack.name, step.template, words)
+        if not those and step.action.startswith("deploy"):
+            yield Step(kind, step.template, step.template, words)
 
 
-def _snapshots(facts: Facts, stack: Stack) -> Iterator[Step]:
-    """Whatever there is: what the update may break is as new as the update."""
-    for volume, owner in facts.words("backup_store_info", "resource", "stack", storage="timescaledb").items():
-        if owner == stack.name:
-            yield Step("snapshot", volume, stack.template, "right before the update of its stack")
+def _with_snapshots(facts: Facts, found: Iterable[Step]) -> Iterator[Step]:
+    """Whatever there is: what a change of TimescaleDB's stack may break is as new as the change."""
+    taken: set[str] = set()
+    volumes = facts.words("backup_store_info", "resource", "stack", storage="timescaledb")
+    for step in found:
+        if step.template in TIMESCALEDB and step.resource not in taken:
+            taken.add(step.resource)
+            for volume, owner in volumes.items():
+                if owner == step.resource:
+                    yield Step("snapshot", volume, step.template, "right before the first change of its stack")
+        yield step

@@ -56,6 +56,28 @@ def test_pinned(deployment: Deployment) -> None:
     assert found["as"].fact == "lorawan-stack:3.35-aws can become another image"
 
 
+@pytest.mark.parametrize(("environment", "compliant"), [("prod", False), ("staging", True)])
+def test_pre_release(deployment: Deployment, environment: str, compliant: bool) -> None:
+    """BP-27: a pre-release is for staging: in production it is a warning, though its tag stays the same."""
+    known = facts(
+        replace(deployment, environment=environment),
+        ecs_service_info={service("is"), service("as")},
+        container_image_info={
+            ("c", "is", "ttes", STACK, "3.37.0-rc1-aws", "3.37.0-rc1"),
+            ("c", "as", "ttes", STACK, "3.36.1-aws", "3.36.1"),
+            ("c", "ops", "ttes", STACK, "3.37.0-rc1-aws", "3.37.0-rc1"),
+        },
+        container_image_pinned={("c", name, "ttes"): 1 for name in ("is", "as", "ops")},
+    )
+
+    found = judged(of("BP-27", "warning", "Service"), known)
+
+    assert {name: each.compliant for name, each in found.items()} == {"is": compliant, "as": True}
+    assert verdicts(of("BP-27", "warning", "TaskDefinition"), known) == {"ops": compliant}
+    if not compliant:
+        assert found["is"].fact == "lorawan-stack:3.37.0-rc1-aws is a pre-release"
+
+
 def test_one_of_two_containers_moves(deployment: Deployment) -> None:
     """BP-27: each of the vendor's containers of a task is pinned, or the service is not."""
     known = facts(

@@ -62,6 +62,7 @@ def certificates(**left: float | None) -> dict[str, Any]:
 
 
 SOON, LATER = certificates(a=8 * DAY), certificates(a=21 * DAY)
+UNUSED = {f"acm_certificate_{family}": {("a", "a.example"): 0} for family in ("listeners", "in_use")}
 
 
 @pytest.mark.parametrize(
@@ -79,11 +80,14 @@ SOON, LATER = certificates(a=8 * DAY), certificates(a=21 * DAY)
         (0, LATER, ["certificates"], None),
         (0, SOON, ["certificates"], False),
         (0, certificates(a=90 * DAY, b=None), [], None),
-        (0, LATER | {"acm_certificate_listeners": {}}, [], None),
+        (0, LATER | {"acm_certificate_listeners": {}, "acm_certificate_in_use": {}}, [], None),
+        (0, LATER | {"acm_certificate_listeners": {("a", "a.example"): 0}, "acm_certificate_in_use": {}}, [], None),
         (1, certificates(), ["certificates"], True),
         # Those that ACM renews by itself, and those that nothing serves, do not wait for certbot.
         (0, SOON | {"acm_certificate_info": {("a", "a.example", "AMAZON_ISSUED")}}, [], True),
-        (0, SOON | {"acm_certificate_listeners": {("a", "a.example"): 0}}, [], True),
+        (0, SOON | UNUSED, [], True),
+        # That a listener serves beside its default one.
+        (0, SOON | {"acm_certificate_listeners": {("a", "a.example"): 0}}, [], False),
     ],
 )
 def test_certbot_is_off(
@@ -116,6 +120,46 @@ def test_what_expires_is_said(deployment: Deployment, left: float, fact: str) ->
     known = facts(deployment, ecs_scheduled_task_enabled={"certbot": 0}, **certificates(a=left))
 
     assert judged(of("BP-59", "critical"), known)["certbot"].fact == fact
+
+
+SCHEDULED, MADE_BY_HAND = ("certbot", "5-8b-ecs-certbot-scheduled-task", ""), ("certs", "5-8a-certs-le", "")
+
+
+@pytest.mark.parametrize(
+    ("stacks", "families", "incomplete", "warning", "critical"),
+    [
+        ({SCHEDULED, MADE_BY_HAND}, LATER, [], {"certbot": False}, {"certbot": True}),
+        ({MADE_BY_HAND}, LATER, [], {"certs": False}, {"certs": True}),
+        ({MADE_BY_HAND}, SOON, [], {"certs": False}, {"certs": False}),
+        ({SCHEDULED}, SOON, ["scheduled_tasks"], {"certbot": None}, {"certbot": None}),
+        ({("vpc", "1-1-vpc", "")}, SOON, [], {}, {}),
+    ],
+)
+def test_no_schedule(
+    deployment: Deployment,
+    stacks: set[tuple[str, str, str]],
+    families: dict[str, Any],
+    incomplete: list[str],
+    warning: dict[str, bool | None],
+    critical: dict[str, bool | None],
+) -> None:
+    """BP-59: stacks of certbot without any rule are a warning, critical while a certificate ends; unread is unknown."""
+    known = facts(deployment, stack_info=stacks, incomplete=incomplete, **families)
+
+    assert verdicts(of("BP-59", "warning"), known) == warning
+    assert verdicts(of("BP-59", "critical"), known) == critical
+
+
+def test_that_there_is_no_schedule_is_said(deployment: Deployment) -> None:
+    """BP-59: a missing rule is called missing, not disabled; where there is a rule, stacks are not asked."""
+    known = facts(deployment, stack_info={SCHEDULED}, **SOON)
+    assert judged(of("BP-59", "warning"), known)["certbot"].fact == "there is no rule that starts certbot"
+    assert judged(of("BP-59", "critical"), known)["certbot"].fact == (
+        "there is no rule that starts certbot, and a certificate in use expires in 8.0 days"
+    )
+
+    ruled = facts(deployment, stack_info={SCHEDULED}, ecs_scheduled_task_enabled={"rule": 1})
+    assert verdicts(of("BP-59", "critical"), ruled) == {"rule": True}
 
 
 # --- Certificates
@@ -173,10 +217,21 @@ def test_certificates_that_were_not_read(deployment: Deployment) -> None:
     """BP-60: one in use whose end is not known, and one of which is not known whether it is in use, are unknown."""
     families = certificates(used=None, maybe=DAY, idle=DAY)
     families["acm_certificate_listeners"] = {("used", "used.example"): 1, ("idle", "idle.example"): 0}
+    families["acm_certificate_in_use"] = {("idle", "idle.example"): 0}
     known = facts(deployment, **families)
 
     assert verdicts(of("BP-60", "critical"), known) == {"used": None, "maybe": None}
     assert verdicts(of("BP-60", "warning"), known) == {"used": None, "maybe": None}
+
+
+def test_certificates_beside_the_default_one(deployment: Deployment) -> None:
+    """BP-60: one that no listener serves by default, but that AWS says is in use, expires for somebody."""
+    families = certificates(a=DAY)
+    families["acm_certificate_listeners"] = {("a", "a.example"): 0}
+
+    assert verdicts(of("BP-60", "critical"), facts(deployment, **families)) == {"a": False}
+    assert verdicts(of("BP-60", "warning"), facts(deployment, **families)) == {"a": False}
+    assert verdicts(of("BP-60", "critical"), facts(deployment, **families | UNUSED)) == {}
 
 
 def renewed(old: float = 30, new: float = 80, domain: str = "x.example", **changes: Any) -> dict[str, Any]:
@@ -213,12 +268,15 @@ def test_unused_renewal(deployment: Deployment) -> None:
         renewed(old=80, new=30),
         renewed(old=80, new=80),
         renewed(domain="y.example"),
-        renewed(listeners={("new", "x.example"): 0, ("old", "x.example"): 0}),
+        renewed(
+            listeners={("new", "x.example"): 0, ("old", "x.example"): 0},
+            in_use={("new", "x.example"): 0, ("old", "x.example"): 0},
+        ),
     ],
 )
 def test_certificates_that_are_no_renewal(deployment: Deployment, families: dict[str, Any]) -> None:
     """BP-60: one that is not issued, used elsewhere, older, of another domain, or beside none in use, is no finding."""
-    assert "new" not in verdicts(of("BP-60", "warning"), facts(deployment, **families))
+    assert verdicts(of("BP-60", "warning"), facts(deployment, **families)).get("new") is not False
 
 
 def test_renewal_of_two_certificates_in_use(deployment: Deployment) -> None:

@@ -90,7 +90,7 @@ def test_staging_first(deployment: Deployment, there: str, compliant: bool | Non
 
 
 def test_what_is_ahead_is_said(deployment: Deployment) -> None:
-    """BP-02: of the components that are ahead, the newest here and the oldest there, pre-releases by their names."""
+    """BP-02: of the components that are ahead, each with its newest here and its oldest there."""
     here = side_by_side(running("gs"), running("is"), running("ns", "3.35.0"))
     here["component_version_info"] = {("gs", "3.36.1-rc2"), ("is", "3.36.0"), ("ns", "3.37.0")}
     here["component_version_number"] = {("gs", "highest"): 3_036_000.5, ("is", "highest"): 3_036_000,
@@ -101,7 +101,10 @@ def test_what_is_ahead_is_said(deployment: Deployment) -> None:
     verdict = judged(of("BP-02", "warning"), pair(deployment, here, there))[deployment.name]
 
     assert verdict.compliant is False
-    assert verdict.fact == "runs 3.36.1-rc2 while staging still runs 3.9.1 (gs, is)"
+    assert (
+        verdict.fact
+        == "runs 3.36.1-rc2 while staging still runs 3.35.2 (gs); runs 3.36.0 while staging still runs 3.9.1 (is)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,9 +115,10 @@ def test_what_is_ahead_is_said(deployment: Deployment) -> None:
         (side_by_side(running("gs"), running("is")), side_by_side(running("gs"), running("is", "")), None),
         # What is ahead is ahead, whatever else is not known.
         (side_by_side(running("gs"), running("is", "")), side_by_side(running("gs", "3.35.0"), running("is")), False),
-        # What one of them does not have, or does not run, is not compared.
-        (side_by_side(running("gs"), running("noc")), running("gs"), True),
-        (side_by_side(running("gs"), running("noc")), side_by_side(running("gs"), running("noc", tasks=0)), True),
+        # What production runs and staging does not was not tried; what production does not run need not be.
+        (side_by_side(running("gs"), running("noc")), running("gs"), False),
+        (side_by_side(running("gs"), running("noc")), side_by_side(running("gs"), running("noc", tasks=0)), False),
+        (running("gs"), side_by_side(running("gs"), running("noc")), True),
         (side_by_side(running("gs"), running("noc", tasks=0)), side_by_side(running("gs"), running("noc", "")), True),
         # An image of others has no release.
         (
@@ -122,8 +126,9 @@ def test_what_is_ahead_is_said(deployment: Deployment) -> None:
             side_by_side(running("gs"), running("prometheus", "")),
             True,
         ),
-        # Staging sleeps.
-        (running("gs"), running("gs", tasks=0), None),
+        (running("gs"), running("gs", tasks=0), False),
+        # Production sleeps.
+        (running("gs", tasks=0), running("gs"), None),
     ],
 )
 def test_what_cannot_be_compared(
@@ -131,6 +136,29 @@ def test_what_cannot_be_compared(
 ) -> None:
     """BP-02: a component that runs on both sides is compared, or the verdict is unknown."""
     assert verdicts(of("BP-02", "warning"), pair(deployment, here, there)) == {deployment.name: compliant}
+
+
+@pytest.mark.parametrize(("may_sleep", "incomplete"), [(True, []), (False, ["ecs"])])
+@pytest.mark.parametrize(("there", "compliant"), [("3.36.1", None), ("3.35.0", False)])
+def test_staging_that_sleeps(
+    deployment: Deployment, may_sleep: bool, incomplete: list[str], there: str, compliant: bool | None
+) -> None:
+    """BP-02: what a twin that may sleep, or was not read, does not run may have been tried; what is ahead is ahead."""
+    known = facts(deployment, **side_by_side(running("gs"), running("noc")))
+    staging = replace(deployment, name="s", environment="staging", expect=Expect(may_sleep=may_sleep))
+    known.twin = facts(staging, incomplete=incomplete, **running("gs", there))
+    known.add(list(skew.samples(known, "s")))
+
+    assert verdicts(of("BP-02", "warning"), known) == {deployment.name: compliant}
+
+
+def test_what_staging_lacks_is_said(deployment: Deployment) -> None:
+    """BP-02: a staging that runs the console alone has tried nothing else."""
+    here = side_by_side(running("console"), running("gs"), running("ns"))
+
+    verdict = judged(of("BP-02", "warning"), pair(deployment, here, running("console")))[deployment.name]
+
+    assert (verdict.compliant, verdict.fact) == (False, "does not run in staging: gs, ns")
 
 
 @given(st.tuples(*[st.integers(0, 120)] * 2), st.tuples(*[st.integers(0, 120)] * 2))

@@ -29,6 +29,7 @@ SOUND: dict[str, Any] = {
     "elasticache_availability_zones": {"sessions": 2},
     "elasticache_automatic_failover_enabled": {"sessions": 1},
     "elasticache_multi_az_enabled": {"sessions": 1},
+    "elasticache_available": {"sessions": 1},
 }
 METHODS = ("automated", "aws_backup", "manual")
 
@@ -66,6 +67,8 @@ def backed_up(kind: str, name: str, old: float, method: str = "automated") -> di
         ("elasticache_multi_az_enabled", {"sessions": 0}, False, "Multi-AZ is off"),
         ("elasticache_nodes", {}, None, ""),
         ("elasticache_multi_az_enabled", {}, None, ""),
+        ("elasticache_available", {"sessions": 0}, False, "not available"),
+        ("elasticache_available", {}, None, ""),
     ],
 )
 def test_redis_survives(
@@ -368,10 +371,51 @@ def test_reader(deployment: Deployment, readers: int | None, zones: int | None, 
         rds_cluster_info={("db", "aurora-postgresql", "16.6", "stack")},
         rds_cluster_members=members,
         rds_cluster_availability_zones={} if zones is None else {"db": zones},
+        **instances("ab", up=1),
     )
 
     assert verdicts(of("BP-43", "critical"), known) == {"db": compliant}
     assert of("BP-43", "critical").scope == "primary"
+
+
+def instances(zones: str, up: int | None) -> dict[str, Any]:
+    """An available instance in each of these zones; of the last one it is given whether it is."""
+    names = [f"db-{number}" for number in range(len(zones))]
+    available = {(name, "db"): 1 for name in names[:-1]} | ({} if up is None else {(names[-1], "db"): up})
+    places = zip(names, zones, strict=True)
+    return {
+        "rds_instance_info": {(name, "db", "db.r7g.large", "16.6", f"eu-west-1{zone}") for name, zone in places},
+        "rds_instance_available": available,
+    }
+
+
+@pytest.mark.parametrize(
+    ("zones", "up", "compliant", "fact"),
+    [
+        ("ab", 1, True, "1 reader; 2 of 2 instances available, in 2 zones"),
+        ("ab", 0, False, "1 of 2 instances available, in 1 zone"),
+        ("ab", None, None, ""),
+        # Two in one zone, and one in another.
+        ("aab", 0, False, "2 of 3 instances available, in 1 zone"),
+        ("aba", 0, True, "2 readers; 2 of 3 instances available, in 2 zones"),
+        ("aba", None, True, "2 readers; 2 of 2 instances available, in 2 zones"),
+    ],
+)
+def test_readers_that_are_down(
+    deployment: Deployment, zones: str, up: int | None, compliant: bool | None, fact: str
+) -> None:
+    """BP-43: a reader that is not available takes nothing over; while that is not known, it may."""
+    known = facts(
+        deployment,
+        rds_cluster_info={("db", "aurora-postgresql", "16.6", "stack")},
+        rds_cluster_members={("db", "reader"): len(zones) - 1, ("db", "writer"): 1},
+        rds_cluster_availability_zones={"db": 2},
+        **instances(zones, up),
+    )
+
+    verdict = judged(of("BP-43", "critical"), known)["db"]
+
+    assert (verdict.compliant, verdict.fact) == (compliant, fact)
 
 
 @pytest.mark.parametrize(("wanted", "on", "compliant"), [(False, 0, True), (False, 1, False), (True, 1, True)])
@@ -561,19 +605,47 @@ def test_replica_whose_hosts_could_not_be_read(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize(
     ("launches", "wanted", "compliant"),
-    [(2, 1, True), (3, 1, False), (3, 3, True), (4, 3, False), (5, None, None), (0, None, True)],
+    [(2, 1, True), (3, 1, False), (3, 3, True), (4, 3, False), (5, None, None), (0, None, True), (None, 1, None)],
 )
-def test_launches(deployment: Deployment, launches: int, wanted: int | None, compliant: bool | None) -> None:
+def test_launches(deployment: Deployment, launches: int | None, wanted: int | None, compliant: bool | None) -> None:
     """BP-57: three launches in an hour are a loop where fewer instances are wanted, not where a group grew by three."""
     sizes: dict[str, Any] = {} if wanted is None else {"hosts": wanted}
     known = facts(
         deployment,
-        autoscaling_launches={"hosts": launches},
+        autoscaling_launches={} if launches is None else {"hosts": launches},
         autoscaling_instances_desired=sizes,
-        autoscaling_instances_in_service={"hosts": 0},
+        autoscaling_instances_in_service={"hosts": 1},
     )
 
     assert verdicts(of("BP-57", "critical"), known) == {"hosts": compliant}
+
+
+@pytest.mark.parametrize(
+    ("launches", "wanted", "now", "compliant", "fact"),
+    [
+        (1, 1, 0, False, "0 of 1 in service"),
+        (None, 1, 0, False, "0 of 1 in service"),
+        (5, 1, 0, False, "5 instances launched in an hour; 0 of 1 in service"),
+        (5, 1, 1, False, "5 instances launched in an hour, 1 of 1 in service"),
+        (1, 2, 1, True, "1 instance launched in an hour; 1 of 2 in service"),  # the other one starts
+        (0, 0, 0, True, "0 instances launched in an hour; 0 of 0 in service"),
+        (0, 1, None, None, ""),
+    ],
+)
+def test_in_service(
+    deployment: Deployment, launches: int | None, wanted: int, now: int | None, compliant: bool | None, fact: str
+) -> None:
+    """BP-57: a group that wants instances and has none in service is violated, whatever was launched."""
+    known = facts(
+        deployment,
+        autoscaling_launches={} if launches is None else {"hosts": launches},
+        autoscaling_instances_desired={"hosts": wanted},
+        autoscaling_instances_in_service={} if now is None else {"hosts": now},
+    )
+
+    verdict = judged(of("BP-57", "critical"), known)["hosts"]
+
+    assert (verdict.compliant, verdict.fact) == (compliant, fact)
 
 
 def test_queue(deployment: Deployment) -> None:
