@@ -46,7 +46,6 @@ class Facts:
         self.now = now
         self.twin: Facts | None = None
         self.others: tuple[Facts, ...] = ()
-        self.asked: set[str] = set()
         self._readings = readings
         self._collectors = collectors
         self._samples: dict[str, list[Sample]] = {}
@@ -62,7 +61,6 @@ class Facts:
 
     def rows(self, name: str, **having: str) -> list[Row]:
         """Every series of a family whose labels have these values."""
-        self.asked.add(name)
         found = self._rows.get(PREFIX + name)
         if found is None:  # made when it is first asked for
             samples = self._samples.get(PREFIX + name, ())
@@ -86,12 +84,10 @@ class Facts:
 
     def known(self, *names: str) -> bool:
         """Whether everything was read that these families come from: what they do not show is then not there."""
-        self.asked.update(names)
         return self.deployment.incomplete is None and all(self._reading(name).complete for name in names)
 
     def read_at(self, name: str) -> float:
         """When a family's facts were read: ages are as of then, so that a stalled exporter does not age anything."""
-        self.asked.add(name)
         return self._reading(name).read_at or self.now
 
     def failures(self, names: Iterable[str]) -> list[Failure]:

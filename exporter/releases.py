@@ -131,20 +131,6 @@ class Releases:
     def newest(self) -> Version:
         return list(self.releases)[-1]
 
-    def migrations_between(self, before: Version, after: Version) -> tuple[Migration, ...]:
-        """A database can be in it several times: one migration with the newest release does all of them."""
-        return tuple(each for each in self.migrations if before < each.version <= after)
-
-    def traps_between(self, before: Version, after: Version) -> tuple[Trap, ...]:
-        return tuple(trap for trap in self.traps if trap.waits_for(before, after))
-
-    def order_exceptions_between(self, before: Version, after: Version) -> tuple[OrderException, ...]:
-        return tuple(each for each in self.order_exceptions if before < each.version <= after)
-
-    def stopovers_between(self, before: Version, after: Version) -> tuple[Stopover, ...]:
-        """Where an upgrade has to stop on its way, the first stop first; one that begins or ends there does."""
-        return tuple(stop for stop in self.stopovers if before < stop.version and stop.entering <= after)
-
 
 def minors_between(before: Version, after: Version) -> int:
     """How many minor releases ``after`` is ahead; 0 if it is not. Counted by number: each minor is one release."""

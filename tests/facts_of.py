@@ -10,7 +10,7 @@ from conftest import AS_OF
 from exporter import skew
 from exporter.collectors import COLLECTORS
 from exporter.deployment import Deployment
-from exporter.facts import Facts, Reading
+from exporter.facts import Facts, Reading, Row
 from exporter.metrics import PREFIX, Family, Sample
 from exporter.practice import Practice, Verdict
 
@@ -19,13 +19,36 @@ FAMILIES = {
 }
 FAMILIES |= {each.name.removeprefix(PREFIX): ("versions", each) for each in skew.FAMILIES}
 
+
+class Watched(Facts):
+    """Facts that tell which families were looked at."""
+
+    def __init__(self, *given: Any) -> None:
+        self.asked: set[str] = set()
+        super().__init__(*given)
+
+    def rows(self, name: str, **having: str) -> list[Row]:
+        self.asked.add(name)
+        return super().rows(name, **having)
+
+    def known(self, *names: str) -> bool:
+        self.asked.update(names)
+        return super().known(*names)
+
+    def read_at(self, name: str) -> float:
+        self.asked.add(name)
+        return super().read_at(name)
+
+
 # The values of a series' labels in their family's order (one label's needs no tuple), and its value; of an info family
 # the labels alone.
 Labels = str | tuple[str, ...]
 Series = Mapping[Labels, float] | Collection[Labels]
 
 
-def facts(deployment: Deployment, *, incomplete: Iterable[str] = (), read_at: float = AS_OF, **families: Any) -> Facts:
+def facts(
+    deployment: Deployment, *, incomplete: Iterable[str] = (), read_at: float = AS_OF, **families: Any
+) -> Watched:
     """The facts of a deployment of which every collector read everything, but for the ``incomplete`` ones.
 
     ``facts(deployment, s3_bucket_versioning_enabled={"interop": 1}, incomplete=["ecs"])``
@@ -38,7 +61,7 @@ def facts(deployment: Deployment, *, incomplete: Iterable[str] = (), read_at: fl
     readings = {
         each.name: Reading(samples.get(each.name, ()), read_at, each.name not in incomplete) for each in COLLECTORS
     }
-    return Facts(deployment, readings, {family.name: name for name, family in FAMILIES.values()}, read_at)
+    return Watched(deployment, readings, {family.name: name for name, family in FAMILIES.values()}, read_at)
 
 
 def _samples(family: Family, series: Series) -> Iterable[Sample]:
@@ -48,7 +71,7 @@ def _samples(family: Family, series: Series) -> Iterable[Sample]:
         yield family.sample(value, **dict(zip(family.labels, given, strict=True)))
 
 
-def judged(practice: Practice, known: Facts) -> dict[str, Verdict]:
+def judged(practice: Practice, known: Watched) -> dict[str, Verdict]:
     """A row's verdicts by resource; it names every family that it looked at."""
     known.asked.clear()
     verdicts = list(practice.judge(known))
@@ -67,6 +90,6 @@ def row(practices: Iterable[Practice], number: str, impact: str, resource_type: 
     return found
 
 
-def verdicts(practice: Practice, known: Facts) -> dict[str, bool | None]:
+def verdicts(practice: Practice, known: Watched) -> dict[str, bool | None]:
     """Whether each resource complies."""
     return {resource: verdict.compliant for resource, verdict in judged(practice, known).items()}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, SECOND, Exporter, FrozenClock, clients, exporter_of, parse, point_at, world
+from conftest import SECOND, Exporter, FrozenClock, clients, exporter_of, parse, point_at, world
 
 from exporter.cli import FAMILIES
 from exporter.collectors import COLLECTORS
@@ -28,9 +28,6 @@ Series = dict[str, list[tuple[dict[str, str], float]]]
 Found = tuple[str, str, str, str]  # deployment, practice, impact, resource
 
 EXPIRING = "certificate/b609d697"
-
-# Where a verdict differs from the inventory: docs/best-practices.md explains each.
-BESIDE: dict[Path, set[Found]] = {run.EXAMPLE: set(), SECOND: set()}
 
 
 def deployments(inventory: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -78,7 +75,7 @@ def test_finds_what_is_expected_and_nothing_beside(watched: tuple[Exporter, Path
     """Practice by practice, the resources that are convicted are those that the inventory expects."""
     exporter, inventory = watched
 
-    found, wanted = observed(exporter.series()), expected(inventory) | BESIDE[inventory]
+    found, wanted = observed(exporter.series()), expected(inventory)
 
     assert sorted(found - wanted) == []
     assert sorted(wanted - found) == []
@@ -126,21 +123,12 @@ def test_is_as_true_later_as_at_the_start(hours: int, clock: FrozenClock, monkey
         point_at(aws, monkeypatch)
         series = asyncio.run(read_all(clock, run.configuration(started)))
 
-    found, wanted = observed(series), expected(run.EXAMPLE) | BESIDE[run.EXAMPLE]
+    found, wanted = observed(series), expected(run.EXAMPLE)
     if hours >= 48:  # the certificate of staging that had 8.5 days left has less than 7 then
         expires = next(each for each in wanted if each[:2] == ("acme-staging-eu1", "BP-60") and EXPIRING in each[3])
         wanted = wanted - {expires} | {(*expires[:2], "critical", expires[3])}
     assert sorted(found - wanted) == []
     assert sorted(wanted - found) == []
-
-
-def test_every_difference_is_explained() -> None:
-    """docs/best-practices.md names every finding that differs from what an inventory expects."""
-    text = (ROOT / "docs" / "best-practices.md").read_text()
-
-    for differences in BESIDE.values():
-        for _, practice, _, resource in differences:
-            assert f"{practice} on `{resource}`" in text
 
 
 async def read_all(clock: FrozenClock, settings: dict[str, Any]) -> Series:

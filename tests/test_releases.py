@@ -11,7 +11,7 @@ import yaml
 
 from exporter import releases
 from exporter.images import Version
-from exporter.releases import load, minors_between
+from exporter.releases import Migration, OrderException, Stopover, Trap, load, minors_between
 from exporter.templates import TEMPLATES
 
 TEXT = (files("exporter") / releases.FILE).read_text()
@@ -52,6 +52,26 @@ def test_minors_are_counted_as_numbers() -> None:
     assert minors_between(Version(3, 35), version("3.36.0")) == 1
 
 
+def migrations_between(before: Version, after: Version) -> list[Migration]:
+    """The migrations of the releases after one, up to another."""
+    return [each for each in load().migrations if before < each.version <= after]
+
+
+def traps_between(before: Version, after: Version) -> list[Trap]:
+    """The traps on the way from one release to another."""
+    return [trap for trap in load().traps if trap.waits_for(before, after)]
+
+
+def order_exceptions_between(before: Version, after: Version) -> list[OrderException]:
+    """The exceptions to the order of the releases after one, up to another."""
+    return [each for each in load().order_exceptions if before < each.version <= after]
+
+
+def stopovers_between(before: Version, after: Version) -> list[Stopover]:
+    """The stop-overs that who is before one of them cannot leap over."""
+    return [stop for stop in load().stopovers if before < stop.version and stop.entering <= after]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "databases"),
     [
@@ -68,22 +88,22 @@ def test_minors_are_counted_as_numbers() -> None:
 )
 def test_migrations(before: str, after: str, databases: list[str]) -> None:
     """Migrations are due for what comes after the present release, up to the one that is upgraded to."""
-    found = load().migrations_between(version(before), version(after))
+    found = migrations_between(version(before), version(after))
 
     assert [each.database for each in found] == databases
 
 
 def test_migrations_are_not_all_alike() -> None:
     """One can be left out, and one is an initialisation."""
-    [noc, ns] = load().migrations_between(version("3.24.2"), version("3.25.0"))
+    [noc, ns] = migrations_between(version("3.24.2"), version("3.25.0"))
     assert (noc.optional, ns.optional) == (False, True)
-    commands = {each.command for each in load().migrations_between(version("3.20.2"), version("3.21.0"))}
+    commands = {each.command for each in migrations_between(version("3.20.2"), version("3.21.0"))}
     assert commands == {"migrate", "init"}
 
 
 def traps(before: str, after: str) -> set[tuple[str, str]]:
     """Version and first words of the traps on a way."""
-    found = load().traps_between(version(before), version(after))
+    found = traps_between(version(before), version(after))
     return {(str(trap.version), " ".join(trap.text.split()[:2])) for trap in found}
 
 
@@ -108,10 +128,10 @@ def test_trap_that_is_a_window() -> None:
 
 def test_order_exceptions() -> None:
     """What is documented to be done first, and what is put right last, lies on the way past its release."""
-    [exception] = load().order_exceptions_between(version("3.30.0"), version("3.36.0"))
+    [exception] = order_exceptions_between(version("3.30.0"), version("3.36.0"))
     assert [step.template[:3] for step in exception.first] == ["5-4", "2-5", "2-6"]
     assert [step.template[:3] for step in exception.last] == ["5-4"]
-    between = load().order_exceptions_between(version("3.11.1"), version("3.26.0"))
+    between = order_exceptions_between(version("3.11.1"), version("3.26.0"))
     assert [str(each.version) for each in between] == ["3.11.2", "3.24.0", "3.26.0"]
 
 
@@ -129,7 +149,7 @@ def test_order_exceptions() -> None:
 )
 def test_stopovers(before: str, after: str, stops: list[tuple[str, str]]) -> None:
     """A database that is too old cannot be migrated past certain releases in one go."""
-    found = load().stopovers_between(version(before), version(after))
+    found = stopovers_between(version(before), version(after))
 
     assert [(str(stop.version), stop.database) for stop in found] == stops
 

@@ -20,6 +20,7 @@ from conftest import AS_OF, ROOT
 from facts_of import facts
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_releases import migrations_between, stopovers_between, traps_between
 
 from exporter import cli, scorecard
 from exporter.config import Expect, PracticeConfig, Waiver
@@ -692,7 +693,7 @@ def test_any_way_up(before: Version, after: Version) -> None:
     """Whatever lies between two releases is in the plan once, in order; and no way leads down."""
     found = planned(str(after), staging=twin(str(after)), **healthy(str(before)))
     due = [step.resource for step in found.steps if step.kind == "migrate"]
-    named = {each.database for each in load().migrations_between(before, after)}
+    named = {each.database for each in migrations_between(before, after)}
     updates = [CURRENT_ORDER[step.template] for step in found.steps if step.kind == "update"]
     early = [step.template for step in found.steps if step.words.startswith(f"{before} to {after}: ")]
 
@@ -702,11 +703,11 @@ def test_any_way_up(before: Version, after: Version) -> None:
     assert sorted([*updates, *(CURRENT_ORDER[template] for template in early)]) == everything
     if after < before:
         assert found.answer == "no"
-    elif load().stopovers_between(before, after):
+    elif stopovers_between(before, after):
         assert line(found, "stopovers").answer == "no"
     else:
         assert found.answer == "yes"
-    crossed = {f"{trap.version}: {trap.text}" for trap in load().traps_between(before, after) if before < after}
+    crossed = {f"{trap.version}: {trap.text}" for trap in traps_between(before, after) if before < after}
     told = set(line(found, "traps").evidence) - {"none"}
     assert told == (crossed if before < after else set())
 

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 from conftest import AS_OF
-from facts_of import facts, judged, row, verdicts
+from facts_of import Watched, facts, judged, row, verdicts
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import skew
 from exporter.config import Expect
 from exporter.deployment import Deployment
-from exporter.facts import Facts
 from exporter.practice import Practice
 from exporter.practices.organisation import PRACTICES
 
@@ -69,7 +68,7 @@ def side_by_side(*services: dict[str, Any]) -> dict[str, Any]:
     return families
 
 
-def pair(production: Deployment, here: dict[str, Any], there: dict[str, Any] | None, **options: Any) -> Facts:
+def pair(production: Deployment, here: dict[str, Any], there: dict[str, Any] | None, **options: Any) -> Watched:
     """Production's facts beside its twin's, compared as the exporter does; without any if there is no twin."""
     known = facts(production, **here, **options)
     if there is not None:
@@ -194,7 +193,7 @@ def test_twin_that_could_not_be_read(deployment: Deployment) -> None:
 # --- Networks
 
 
-def beside(deployment: Deployment, mine: Any, *others: Any, incomplete: tuple[str, ...] = ()) -> Facts:
+def beside(deployment: Deployment, mine: Any, *others: Any, incomplete: tuple[str, ...] = ()) -> Watched:
     """A deployment's facts beside those of others of its network: their VPCs and ranges."""
     known = facts(deployment, vpc_cidr_info=mine)
     known.others = tuple(

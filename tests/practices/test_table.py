@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from conftest import AS_OF, ROOT, parse
-from facts_of import FAMILIES, facts
+from facts_of import FAMILIES, Watched, facts
 
 from exporter import skew
 from exporter.catalogue import catalogue
 from exporter.collectors import COLLECTORS
 from exporter.config import Expect
 from exporter.deployment import Deployment
-from exporter.facts import Facts, Reading
+from exporter.facts import Reading
 from exporter.metrics import PREFIX, Sample
 from exporter.practice import DEPLOYMENT, IMPACTS, PARAMETER, SETTING, Practice, Verdict
 from exporter.practices import PRACTICES
@@ -43,7 +43,7 @@ def read() -> dict[str, list[tuple[str, str, Sample]]]:
     return found
 
 
-def example(without: Container[str] = ()) -> Iterator[Facts]:
+def example(without: Container[str] = ()) -> Iterator[Watched]:
     """The facts of the example's deployments, without those of some families, whose collectors are then incomplete."""
     both = []
     for name, samples in read().items():
@@ -57,7 +57,7 @@ def example(without: Container[str] = ()) -> Iterator[Facts]:
             )
             for each in COLLECTORS
         }
-        both.append(Facts(deployment, readings, {family.name: name for name, family in FAMILIES.values()}, AS_OF))
+        both.append(Watched(deployment, readings, {family.name: name for name, family in FAMILIES.values()}, AS_OF))
     production, staging = both
     production.twin, production.others, staging.others = staging, (staging,), (production,)
     for known, twin in ((production, staging.deployment.name), (staging, "")):
@@ -68,7 +68,7 @@ def example(without: Container[str] = ()) -> Iterator[Facts]:
     return iter(both)
 
 
-def verdicts(practice: Practice, known: Facts) -> dict[str, Verdict]:
+def verdicts(practice: Practice, known: Watched) -> dict[str, Verdict]:
     """A row's verdicts by resource."""
     return {each.resource: each for each in practice.judge(known)}
 
