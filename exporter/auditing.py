@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from . import audit, oneshot, reports
+from . import audit, diagnosis, oneshot, reports
 from .clock import SystemClock
 from .config import Config
 from .engine import Engine
@@ -27,7 +27,7 @@ async def judged(
     if found is None:
         return 1
     reports.write(found, output, sys.stdout)
-    for line in audit.warnings(found):
+    for line in diagnosis.warnings(found):
         sys.stderr.write(f"{line}\n")
     return audit.exit_code(found, fail_on)
 
@@ -47,7 +47,7 @@ async def _gathered(config: Config, publication: Publication, gather: Callable[[
     """What is to be said of what was read, as of now; None, with the reason on stderr, if there is no deployment."""
     with reports.progress(sys.stderr) as look:
         async with oneshot.complete(config, publication, audit.PATIENCE, look) as machine:
-            nothing = audit.nothing_found(machine)
+            nothing = diagnosis.nothing_found(machine)
             found = None if nothing else gather(machine, SystemClock().time())
     if nothing:
         sys.stderr.write(f"{nothing}\n")

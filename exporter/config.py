@@ -50,6 +50,7 @@ __all__ = [
     "expected_values",
     "format_duration",
     "load",
+    "need_region",
     "parse_duration",
     "reference",
 ]
@@ -84,6 +85,13 @@ def load(
     if config is None or tree.errors:
         raise ConfigError(tuple(f"{place}: {message}" for place, message in sorted(tree.errors)))
     return config
+
+
+def need_region(config: Config, default: str | None) -> None:
+    """Raise ConfigError where neither the AWS client (``default``) nor every deployment says which region is meant."""
+    if default is None and not (config.deployments and all(each.region for each in config.deployments)):
+        message = "no AWS region: set AWS_REGION, a region in the AWS profile, or `region` of each deployment"
+        raise ConfigError((message,))
 
 
 def expected_values(expect: Expect) -> dict[tuple[str, str], float]:

@@ -13,7 +13,7 @@ from .deployment import Deployment
 from .engine import Engine
 from .page import age, anchor, grouped, render
 from .practice import IMPACTS, Practice
-from .scorecard import Finding, counts
+from .scorecard import Finding, summary
 
 # More would be no page that anybody reads; a deployment can be chosen.
 MOST_COLUMNS = 8
@@ -110,15 +110,13 @@ def cell(findings: Sequence[Finding]) -> Cell:
 
 
 def _deployment(deployment: Deployment, findings: Sequence[Finding]) -> dict[str, object]:
-    number = counts(findings)
     return {
         "name": deployment.name,
         "environment": deployment.environment,
         "account_id": deployment.account_id,
         "region": deployment.region,
         "judged": bool(findings),
-        "violated": {impact: number[impact, "violated"] for impact in IMPACTS},
-        **{state: sum(number[impact, state] for impact in IMPACTS) for state in ("unknown", "accepted", "compliant")},
+        "summary": summary(findings),
     }
 
 

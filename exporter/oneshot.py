@@ -13,7 +13,7 @@ from . import engine, iam
 from .clients import Clients
 from .clock import SystemClock
 from .collectors import COLLECTORS
-from .config import Config, ConfigError
+from .config import Config, ConfigError, need_region
 from .engine import Engine
 from .practices import PRACTICES
 from .publication import Publication
@@ -61,9 +61,7 @@ def check_region(machine: Engine, config: Config) -> None:
     """Raise ConfigError where nobody said which region is meant."""
     with client_errors():
         default = machine.default_region
-    if default is None and not (config.deployments and all(each.region for each in config.deployments)):
-        message = "no AWS region: set AWS_REGION, a region in the AWS profile, or `region` of each deployment"
-        raise ConfigError((message,))
+    need_region(config, default)
 
 
 async def start(machine: Engine, config: Config, reloading: asyncio.Lock | None = None) -> None:

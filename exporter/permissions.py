@@ -11,7 +11,7 @@ import boto3
 from . import engine, iam
 from .clock import Clock
 from .collector import Collector
-from .config import Config, ConfigError, DeploymentConfig
+from .config import Config, DeploymentConfig, need_region
 from .trials import DENIED, NOT_TRIED, VERDICTS, Operation, Place, Trials
 
 EVERYONE = ("every collector",)
@@ -54,9 +54,7 @@ def _needed_by(collectors: Iterable[Collector]) -> dict[str, tuple[str, ...]]:
 
 
 def _places(config: Config, default: str | None) -> list[Place]:
-    if default is None and not (config.deployments and all(each.region for each in config.deployments)):
-        message = "no AWS region: set AWS_REGION, a region in the AWS profile, or `region` of each deployment"
-        raise ConfigError((message,))
+    need_region(config, default)
     found: dict[tuple[str, str | None, str | None], list[DeploymentConfig]] = {}
     for each in config.deployments:
         external_id = each.external_id.get_secret_value() if each.external_id else None

@@ -186,6 +186,14 @@ def counts(findings: Iterable[Finding]) -> Counter[tuple[Impact, State]]:
     return Counter((each.impact, each.state) for each in findings)
 
 
+def summary(findings: Iterable[Finding]) -> dict[str, int]:
+    """Violations by impact, the worst first, and how many verdicts are otherwise."""
+    number = counts(findings)
+    return {impact: number[impact, "violated"] for impact in IMPACTS} | {
+        state: sum(number[impact, state] for impact in IMPACTS) for state in ("unknown", "accepted", "compliant")
+    }
+
+
 def samples(findings: Sequence[Finding]) -> Iterator[Sample]:
     """The verdicts on a deployment as series; an accepted violation is one still, with the end of its waiver beside."""
     ends: dict[tuple[str, str], float] = {}

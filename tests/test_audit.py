@@ -26,13 +26,14 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser, sync_playwright
 
 from exporter import cli, handbook, oneshot, reports
-from exporter.audit import OUTPUTS, Audited, Report, Selection, Unread, Waived, exit_code, gather, selection, warnings
+from exporter.audit import OUTPUTS, Audited, Report, Selection, Unread, Waived, exit_code, gather, selection
 from exporter.collectors import COLLECTORS
 from exporter.config import ConfigError, Waiver, load
 from exporter.demo import run
 from exporter.demo.inventory import World
 from exporter.demo.server import Standin
 from exporter.deployment import Deployment
+from exporter.diagnosis import warnings
 from exporter.errors import Failure
 from exporter.practices import PRACTICES
 from exporter.publication import Publication

@@ -20,6 +20,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ..errors import MISTAKES
 from . import protocol
 from .credentials import Credentials
 from .faults import Faults, spoil
@@ -137,7 +138,7 @@ class Standin:
             answer = service.write(operation, self._asked(service, operation, request, token), identity)
         except AwsError as error:
             answer = service.error(error, identity)
-        except Exception as error:  # a mistake in a handler must look like AWS's own, and be told
+        except MISTAKES as error:  # of a handler: it must look like AWS's own, and be told
             log.exception("%s.%s", call.service, call.operation)
             answer = service.error(AwsError("InternalFailure", f"The stand-in failed: {error!r}", 500), identity)
         response = _response(answer)

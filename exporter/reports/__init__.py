@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ..audit import Report
 from ..engine import Engine
-from . import as_html, as_json, as_junit, as_markdown, as_table
+from . import as_html, as_json, as_junit, as_markdown, as_table, forms
 from .words import some
 
 # What is the same wherever it goes. A table is made for where it goes: a terminal has a width and colours.
@@ -27,9 +27,7 @@ def write(report: Report, output: str, file: TextIO) -> None:
     if output == "table":
         as_table.write(report, file)
     else:
-        file.flush()
-        file.buffer.write(_DOCUMENTS[output](report).encode("utf-8", "replace"))
-        file.flush()
+        forms.put(_DOCUMENTS[output](report), file)
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ..audit import Report, failures
+from ..audit import Report
 from ..catalogue import catalogue
+from ..diagnosis import failures
 from ..page import grouped, render
-from ..practice import IMPACTS
+from ..scorecard import summary
 from . import words
 
 
@@ -15,13 +16,12 @@ def document(report: Report) -> str:
     return render(
         "audit.html",
         report=report,
-        impacts=IMPACTS,
         deployments=[
             {
                 "name": each.deployment.name,
                 "environment": each.deployment.environment,
                 "where": f"{each.deployment.account_id or 'account not known'} {each.deployment.region}",
-                "summary": words.summary(each),
+                "summary": summary(each.findings),
                 "violated": each.of("violated"),
                 "accepted": each.of("accepted"),
                 "unknown": len(each.of("unknown")),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from ..audit import Audited, Report, Unread, Waived
 from ..practice import IMPACTS
 from ..scorecard import STATES, Finding, counts
+from .forms import iso
 from .words import runbook
 
 SCHEMA_VERSION = 1
@@ -20,7 +20,7 @@ def document(report: Report) -> str:
     selection = report.selection
     content = {
         "schema_version": SCHEMA_VERSION,
-        "generated_at": _time(report.at),
+        "generated_at": iso(report.at),
         "exporter_version": report.version,
         "selection": {
             "deployments": selection.deployments,
@@ -35,11 +35,6 @@ def document(report: Report) -> str:
         "waivers": [_waived(each) for each in report.waivers],
     }
     return json.dumps(content, indent=2) + "\n"
-
-
-def _time(timestamp: float) -> str:
-    """ISO 8601, UTC, whole seconds."""
-    return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _counts(findings: Iterable[Finding]) -> dict[str, dict[str, int]]:
@@ -73,7 +68,7 @@ def _finding(each: Finding) -> dict[str, Any]:
         "resource": each.resource,
         "fact": each.fact,
         "expected": each.expected,
-        "since": None if each.since is None else _time(each.since),
+        "since": None if each.since is None else iso(each.since),
         "missing_actions": each.missing,
         "accepted": each.accepted and {"until": each.accepted.until.isoformat(), "reason": each.accepted.reason},
         "runbook": runbook(each.practice),

@@ -7,21 +7,21 @@ https://gitlab.com/gitlab-org/gitlab/-/blob/master/lib/gitlab/ci/parsers/test/ju
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import Element, SubElement
 
-from ..audit import Audited, Report, failures
+from ..audit import Audited, Report
+from ..diagnosis import failures
 from ..page import moment
 from ..scorecard import Finding
-from . import words
+from . import forms, words
 from .words import printable
 
 
 def document(report: Report) -> str:
     """All verdicts, compliant ones as passed; what could not be read is an error."""
     root = Element("testsuites", name="tts-aws-exporter audit")
-    for number, each in enumerate(report.audited):
-        suite = _suite(root, each.deployment.name, number, report)
+    for each in report.audited:
+        suite = forms.suite(root, each.deployment.name, report.at)
         properties = SubElement(suite, "properties")
         for name, value in (
             ("exporter_version", report.version),
@@ -33,7 +33,7 @@ def document(report: Report) -> str:
         for finding in each.findings:
             _case(suite, each, finding)
     if report.unread:
-        suite = _suite(root, "reading", len(report.audited), report)
+        suite = forms.suite(root, "reading", report.at)
         for first, collectors, times in failures(report):
             what = words.failure(first, collectors, times)
             name = " ".join(
@@ -43,17 +43,7 @@ def document(report: Report) -> str:
                 suite, "testcase", classname=f"{words.concerned(first)}.reading", name=printable(name), time="0"
             )
             _outcome(case, "error", first.failure.reason, what, first.failure.detail)
-    for suite in root:
-        _count(suite, [suite])
-    _count(root, list(root))
-    indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
-
-
-def _suite(root: Element, name: str, number: int, report: Report) -> Element:
-    # Counts come when all is in it; the schema wants the attributes, and both viewers a time of this form.
-    at = f"{datetime.fromtimestamp(report.at, UTC):%Y-%m-%dT%H:%M:%S}"
-    return SubElement(root, "testsuite", name=printable(name), id=str(number), timestamp=at, time="0")
+    return forms.xml(root)
 
 
 def _case(suite: Element, each: Audited, finding: Finding) -> None:
@@ -81,11 +71,3 @@ def _outcome(case: Element, kind: str, type_: str, message: str, about: str) -> 
     """Jenkins shows message and text, GitLab the text alone: so the text begins with the message."""
     outcome = SubElement(case, kind, type=type_, message=printable(message))
     outcome.text = "\n".join(printable(line) for line in (message, *about.splitlines()))
-
-
-def _count(element: Element, suites: list[Element]) -> None:
-    cases = [case for suite in suites for case in suite.iter("testcase")]
-    element.set("tests", str(len(cases)))
-    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        if attribute != "skipped" or element.tag == "testsuite":  # Jenkins' schema does not know it of all suites
-            element.set(attribute, str(sum(case.find(tag) is not None for case in cases)))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from ..audit import Audited, Report, causes, failures
+from ..audit import Audited, Report
+from ..diagnosis import causes, failures
 from ..page import moment
 from ..practice import IMPACTS
-from ..scorecard import Finding
+from ..scorecard import Finding, summary
 from . import words
+from .forms import markdown
 from .words import printable
-
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&!])")
 
 
 def document(report: Report) -> str:
@@ -26,20 +25,20 @@ def _lines(report: Report) -> Iterator[str]:
     yield "| deployment | where | critical | warning | info | unknown | accepted | compliant |"
     yield "|---|---|--:|--:|--:|--:|--:|--:|"
     for each in report.audited:
-        numbers = " | ".join(map(str, words.summary(each).values()))
-        yield f"| {_text(each.deployment.name)} | {_text(words.where(each))} | {numbers} |"
+        numbers = " | ".join(map(str, summary(each.findings).values()))
+        yield f"| {markdown(each.deployment.name)} | {markdown(words.where(each))} | {numbers} |"
     if report.unread:
         yield "\n## Could not be read\n"
         yield "What depends on it is unknown, which is not a pass.\n"
         for first, collectors, times in failures(report):
-            yield f"- {_text(words.concerned(first))}: {_text(words.failure(first, collectors, times))}"
+            yield f"- {markdown(words.concerned(first))}: {markdown(words.failure(first, collectors, times))}"
     for each in report.audited:
-        yield f"\n## {_text(each.deployment.name)}"
+        yield f"\n## {markdown(each.deployment.name)}"
         yield from _deployment(each, compliant=report.selection.compliant)
     if report.idle_waivers:
         yield "\n## Waivers that do nothing\n"
         for waived in report.idle_waivers:
-            yield f"- {_text(words.idle(waived))}"
+            yield f"- {markdown(words.idle(waived))}"
 
 
 def _deployment(each: Audited, *, compliant: bool) -> Iterator[str]:
@@ -58,10 +57,10 @@ def _deployment(each: Audited, *, compliant: bool) -> Iterator[str]:
         yield f"\n### Unknown: {len(unknown)}\n"
         for cause in causes(unknown):
             actions = ", ".join(_code(action) for action in cause.missing)
-            yield f"- {_text(cause.fact)}" + (f"; missing IAM actions: {actions}" if actions else "")
+            yield f"- {markdown(cause.fact)}" + (f"; missing IAM actions: {actions}" if actions else "")
             for finding, resources in cause.groups:
                 number = f"{len(resources)}: " if resources else ""
-                yield f"  - {_link(finding)} ({finding.impact}): {number}{_text(words.some(resources))}"
+                yield f"  - {_link(finding)} ({finding.impact}): {number}{markdown(words.some(resources))}"
     if compliant and (good := each.of("compliant")):
         yield f"\n### Compliant: {len(good)}"
         yield from _table(good)
@@ -69,7 +68,7 @@ def _deployment(each: Audited, *, compliant: bool) -> Iterator[str]:
 
 def _table(findings: list[Finding]) -> Iterator[str]:
     for first, members in words.by_practice(findings):
-        yield f"\n**{_link(first)} {_text(first.title)}.** Expected: {_text(first.expected)}.\n"
+        yield f"\n**{_link(first)} {markdown(first.title)}.** Expected: {markdown(first.expected)}.\n"
         yield "| resource | found |"
         yield "|---|---|"
         for each in members:
@@ -77,17 +76,12 @@ def _table(findings: list[Finding]) -> Iterator[str]:
             accepted = ""
             if each.accepted:
                 was = "accepted" if each.state == "accepted" else "was accepted"
-                accepted = f"; {was} until {each.accepted.until}: {_text(each.accepted.reason)}"
-            yield f"| {_code(each.resource or 'everything')} | {_text(each.fact)}{since}{accepted} |"
+                accepted = f"; {was} until {each.accepted.until}: {markdown(each.accepted.reason)}"
+            yield f"| {_code(each.resource or 'everything')} | {markdown(each.fact)}{since}{accepted} |"
 
 
 def _link(finding: Finding) -> str:
     return f"[{finding.practice}]({words.runbook(finding.practice)})"
-
-
-def _text(text: str) -> str:
-    """Text as it is, whatever it would mean in Markdown or in a table of it."""
-    return _SPECIAL.sub(r"\\\1", printable(text))
 
 
 def _code(text: str) -> str:

@@ -10,11 +10,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..audit import Audited, Report, causes, failures
+from ..audit import Audited, Report
+from ..diagnosis import causes, failures
 from ..page import moment
 from ..practice import IMPACTS
-from ..scorecard import Finding
-from . import words
+from ..scorecard import Finding, summary
+from . import forms, words
 from .words import printable
 
 # By impact, and by state where that matters more.
@@ -26,21 +27,12 @@ STYLES = {
     "accepted": "dim",
     "compliant": "green",
 }
-# Wide enough for every line: what goes into a pipe is searched and cut by others.
-UNBOUND = 10_000
 
 
 def write(report: Report, file: TextIO) -> None:
     """Write it as it fits the file: a terminal's width and colours, or plain lines without an end in sight."""
-    terminal = file.isatty()
-    console = Console(file=file, width=None if terminal else UNBOUND, highlight=False, markup=False, emoji=False)
-    with console.capture() as captured:
+    with forms.console(file) as console:
         _print(report, console)
-    text = captured.get()
-    if not terminal:  # a table fills its lines with blanks
-        text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-    file.write(text)
-    file.flush()
 
 
 def _print(report: Report, console: Console) -> None:
@@ -135,7 +127,7 @@ def _summary(report: Report) -> Table:
     for name in STYLES:
         table.add_column(name, justify="right", no_wrap=True)
     for each in report.audited:
-        number = words.summary(each)
+        number = summary(each.findings)
         table.add_row(
             Text(printable(each.deployment.name)),
             *(Text(str(number[name]), style if number[name] else "dim") for name, style in STYLES.items()),

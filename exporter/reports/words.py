@@ -8,7 +8,7 @@ from itertools import groupby
 
 from ..audit import Audited, Unread, Waived
 from ..practice import IMPACTS
-from ..scorecard import Finding, counts
+from ..scorecard import Finding
 
 # What neither a terminal nor XML 1.0 may be given: https://www.w3.org/TR/xml/#charsets; what would end a line; and
 # what has text read in another order: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
@@ -49,15 +49,6 @@ def by_practice(findings: Iterable[Finding]) -> list[tuple[Finding, list[Finding
 
     groups = (list(members) for _, members in groupby(sorted(findings, key=key), key=key))
     return [(members[0], members) for members in groups]
-
-
-def summary(each: Audited) -> dict[str, int]:
-    """Of a deployment: violations by impact, and how many verdicts are otherwise."""
-    number = counts(each.findings)
-    violated = {impact: number[impact, "violated"] for impact in IMPACTS}
-    return violated | {
-        state: sum(number[impact, state] for impact in IMPACTS) for state in ("unknown", "accepted", "compliant")
-    }
 
 
 def failure(first: Unread, collectors: Sequence[str], times: int) -> str:

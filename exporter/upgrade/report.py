@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, TextIO
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import Element, SubElement
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from .. import __version__
 from ..page import moment, render
+from ..reports import forms
+from ..reports.forms import markdown
 from ..reports.words import printable, runbook
 from . import Line, Plan, Step
 
@@ -31,9 +31,6 @@ VERBS = {
     "remove": "delete",
 }
 _PRACTICE = re.compile(r"BP-[0-9]{2}")
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&!])")
-# What goes into a pipe is searched and cut by others, so that no line is broken there.
-_UNBOUND = 10_000
 
 
 def write(plans: Sequence[Plan], output: str, file: TextIO) -> None:
@@ -41,9 +38,7 @@ def write(plans: Sequence[Plan], output: str, file: TextIO) -> None:
     if output == "table":
         table(plans, file)
     else:
-        file.flush()
-        file.buffer.write(_DOCUMENTS[output](plans).encode("utf-8", "replace"))
-        file.flush()
+        forms.put(_DOCUMENTS[output](plans), file)
 
 
 def _at(plans: Sequence[Plan]) -> float:
@@ -65,9 +60,7 @@ def sentence(step: Step) -> str:
 
 def table(plans: Sequence[Plan], file: TextIO) -> None:
     """For a terminal in its width and colours; elsewhere plain lines."""
-    terminal = file.isatty()
-    console = Console(file=file, width=None if terminal else _UNBOUND, highlight=False, markup=False, emoji=False)
-    with console.capture() as captured:
+    with forms.console(file) as console:
         for plan in plans:
             known = plan.deployment
             where = f"{known.environment}, account {known.account_id or 'unknown'}, {known.region}"
@@ -81,9 +74,6 @@ def table(plans: Sequence[Plan], file: TextIO) -> None:
                 console.print(Padding(Text(f"{number:>3}. {printable(sentence(step))}"), (0, 0, 0, 0)))
             console.print()
         console.print(Text(f"as of {moment(_at(plans))}, by tts-aws-exporter {__version__}", "dim"))
-    text = captured.get()
-    file.write(text if terminal else "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
-    file.flush()
 
 
 def _grid(lines: Sequence[Line]) -> Table:
@@ -106,7 +96,7 @@ def as_json(plans: Sequence[Plan]) -> str:
     """For programs; docs/upgrading.md has the schema. What does not apply is in it too."""
     content = {
         "schema_version": SCHEMA_VERSION,
-        "generated_at": f"{datetime.fromtimestamp(_at(plans), UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "generated_at": forms.iso(_at(plans)),
         "exporter_version": __version__,
         "plans": [_plan(each) for each in plans],
     }
@@ -147,22 +137,18 @@ def _markdown(plans: Sequence[Plan]) -> Iterator[str]:
     yield "# Upgrade of The Things Stack on AWS"
     yield f"\nAs of {moment(_at(plans))}, by tts-aws-exporter {__version__}."
     for plan in plans:
-        yield f"\n## {_text(plan.deployment.name)} to {plan.target}: {_text(headline(plan))}\n"
+        yield f"\n## {markdown(plan.deployment.name)} to {plan.target}: {markdown(headline(plan))}\n"
         yield "| answer | question | evidence | rests on |"
         yield "|---|---|---|---|"
         for line in plan.lines:
             answer = f"**{line.answer}**" if line in plan.in_the_way else line.answer
-            evidence = "<br>".join(map(_text, line.evidence))
+            evidence = "<br>".join(map(markdown, line.evidence))
             source = _PRACTICE.sub(lambda found: f"[{found[0]}]({runbook(found[0])})", line.source)
-            yield f"| {answer} | {_text(line.question)} | {evidence} | {source} |"
+            yield f"| {answer} | {markdown(line.question)} | {evidence} | {source} |"
         if plan.steps:
             yield "\n### The way, step by step\n"
             for number, step in enumerate(plan.steps, 1):
-                yield f"{number}. [ ] {_text(sentence(step))}"
-
-
-def _text(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", printable(text))
+                yield f"{number}. [ ] {markdown(sentence(step))}"
 
 
 def as_html(plans: Sequence[Plan]) -> str:
@@ -182,10 +168,9 @@ def as_html(plans: Sequence[Plan]) -> str:
 def as_junit(plans: Sequence[Plan]) -> str:
     """A test case for each question: what stands in the way fails, or is an error where nobody knows."""
     root = Element("testsuites", name="tts-aws-exporter audit --upgrade-to")
-    for number, plan in enumerate(plans):
+    for plan in plans:
         name = printable(plan.deployment.name)
-        at_ = f"{datetime.fromtimestamp(plan.at, UTC):%Y-%m-%dT%H:%M:%S}"
-        suite = SubElement(root, "testsuite", name=name, id=str(number), timestamp=at_, time="0")
+        suite = forms.suite(root, name, plan.at)
         for line in plan.lines:
             # Not the question, which names the release: viewers keep a history by class and name.
             case = SubElement(suite, "testcase", classname=f"{name}.upgrade", name=line.name, time="0")
@@ -194,18 +179,7 @@ def as_junit(plans: Sequence[Plan]) -> str:
                 message = printable(f"{line.question} {line.answer}: {'; '.join(line.evidence)}")
                 outcome = SubElement(case, kind, type=line.answer, message=message)
                 outcome.text = "\n".join(map(printable, (line.question, *line.evidence, f"rests on: {line.source}")))
-        _count(suite, suite, skipped=True)
-    _count(root, root, skipped=False)
-    indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
-
-
-def _count(element: Element, inside: Element, *, skipped: bool) -> None:
-    cases = list(inside.iter("testcase"))
-    element.set("tests", str(len(cases)))
-    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        if attribute != "skipped" or skipped:  # Jenkins' schema does not know it of all suites together
-            element.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
+    return forms.xml(root)
 
 
 _DOCUMENTS: Mapping[str, Callable[[Sequence[Plan]], str]] = {
