@@ -134,9 +134,7 @@ def _verdicts(row: Practice, facts: Facts) -> list[Verdict]:
     except MISTAKES as error:  # of ours: it costs this row its verdicts, and no other
         log.exception("could not judge", extra={"deployment": facts.deployment.name, "practice": row.practice})
         return [Verdict("", None, f"could not be judged: {type(error).__name__}", mistake=True)]
-    if not verdicts and not facts.known(*row.facts):
-        return [Verdict("", None, "the facts could not be read")]
-    if verdicts and row.resource_type != DEPLOYMENT and not facts.known(*row.facts[:1]):
+    if not facts.known(*row.facts) and not (verdicts and row.resource_type == DEPLOYMENT):
         verdicts.append(Verdict("", None, "not everything could be read"))
     return verdicts
 

@@ -148,6 +148,22 @@ def test_what_does_not_apply_has_no_verdict(deployment: Deployment) -> None:
     assert judge(lids(deployment), [row()], {}, ()) == []
 
 
+def test_any_collector_of_a_row_can_hide_a_resource(deployment: Deployment) -> None:
+    """What a row's second collector did not read is unknown beside the verdicts that there are."""
+    facts = Facts(
+        deployment,
+        {
+            "toys": Reading([LID.sample(1, toy="box-1")], NOW, complete=True),
+            "versions": Reading((), NOW, complete=False, failures=(DENIED,)),
+        },
+        {LID.name: "toys", VERSION.name: "versions"},
+        NOW,
+    )
+    both = replace(row(), facts=("toy_lid_closed", "component_version_number"))
+
+    assert states(judge(facts, [both], {}, ())) == {("warning", "box-1", "compliant"), ("warning", "", "unknown")}
+
+
 def test_a_collector_that_does_not_run_is_named(deployment: Deployment) -> None:
     """Facts of a collector that is switched off are unknown, and it is said which one it is."""
     facts = Facts(deployment, {}, {LID.name: "toys"}, NOW)
