@@ -43,9 +43,10 @@ class Practice:
     """One row. A practice whose violation can mean different things has a row for each; the worst violated one counts.
 
     ``facts``: the families (without prefix) that ``judge`` looks at: where one of their collectors did not read all,
-    there may be resources that nobody saw, and one verdict more is unknown. ``expected``: in words, of what is configured. ``scope``: ``prod`` is judged in production only, ``primary`` not in
-    a secondary cluster. ``judge`` gives a verdict for each resource that the practice is about, none where it is about
-    nothing that the deployment has. ``network``: whose facts of the network it looks at beside the deployment's own.
+    there may be resources that nobody saw, and one verdict more is unknown. ``expected``: in words, of what is
+    configured. ``scope``: ``prod`` is judged in production only, ``primary`` not in a secondary cluster. ``judge``
+    gives a verdict for each resource that the practice is about, none where it is about nothing that the deployment
+    has. ``network``: whose facts of the network it looks at beside the deployment's own.
     """
 
     practice: str
