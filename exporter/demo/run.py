@@ -119,7 +119,7 @@ The configuration in use ({config}):
 {text}
 Watching {names} on a stand-in AWS at {standin.url}. Open:
 
-  {url}/          what is watched, and how reading goes
+  {url}/          the deployments, what is wrong with them, and what to do about it
   {url}/metrics   the metrics
 
 Break something and watch the gauge, for example:
